@@ -1,0 +1,1 @@
+//! Pure time and size notations: Go durations, resource quantities.

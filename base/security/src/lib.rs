@@ -1,0 +1,1 @@
+//! What guards a call: canonical method paths, API tokens, TLS settings.

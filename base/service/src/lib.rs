@@ -1,0 +1,1 @@
+//! One shape for every role: environment, shutdown, tasks, listeners, metrics port.

@@ -1,0 +1,1 @@
+//! Log format, trace context propagation and metric names.

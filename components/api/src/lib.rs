@@ -1,0 +1,1 @@
+//! What a backend implements: traits, Settings, Registration, Error.

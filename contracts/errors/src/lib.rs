@@ -1,0 +1,1 @@
+//! The error catalogue and its HTTP and gRPC renderings.

@@ -1,0 +1,1 @@
+//! Resource kinds of the target (Component, Configuration, ...) and how they are loaded.

@@ -1,0 +1,1 @@
+//! Rust types and stubs generated from contracts/proto.

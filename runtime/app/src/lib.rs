@@ -1,0 +1,1 @@
+//! Sidecar to app: HTTP and gRPC app channel, app health.

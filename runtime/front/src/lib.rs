@@ -1,0 +1,1 @@
+//! App to sidecar: the HTTP and gRPC doors. Translates, never decides.

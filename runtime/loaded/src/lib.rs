@@ -1,0 +1,1 @@
+//! The loaded components and the one function every call to a component goes through.

@@ -1,0 +1,1 @@
+//! Sidecar to other processes: internal calls, gRPC proxying, name resolution.

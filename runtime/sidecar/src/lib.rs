@@ -1,0 +1,1 @@
+//! daprd itself: options, wiring, component lifecycle, shutdown.

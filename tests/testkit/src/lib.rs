@@ -1,0 +1,1 @@
+//! Builders that read like a sentence: apps and sidecars on free ports.

@@ -1,0 +1,3 @@
+//! Developer commands of the project: `cargo xtask <command>`.
+
+fn main() {}
