@@ -1,1 +1,16 @@
-//! Sidecar to app: HTTP and gRPC app channel, app health.
+//! Sidecar to app: what we ask of the app.
+//!
+//! Called by `blocks` (invocation, later deliveries), `sidecar` (start-up and health) and, later, `actors`. It never decides
+//! which app is meant: there is one app behind a sidecar.
+
+mod channel;
+mod endpoint;
+mod grpc;
+mod health;
+mod http;
+mod ready;
+
+pub use channel::{Address, Channel, Options, Protocol};
+pub use endpoint::{Endpoint, EndpointError, Endpoints};
+pub use health::{Health, HealthOptions};
+pub use ready::wait_until_listening;

@@ -1,0 +1,316 @@
+//! A pool of HTTP/2 connections by address, for gRPC between sidecars and to gRPC apps.
+//!
+//! A connection is shared by up to [`MAX_LEASES`] calls, kept while any call holds a lease, collected when idle for too
+//! long, and replaced when broken. An error says whether the request can have reached the peer: only the caller knows what
+//! that allows. While no connection is open, nothing runs.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Frame;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use crate::dial::Dialer;
+use crate::{Body, Executor, Tasks};
+
+/// Calls that share one connection before another is opened (the target's cap).
+pub const MAX_LEASES: usize = 2048;
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long connections live.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// Age of idleness at which a connection is closed.
+    pub idle: Duration,
+    /// How often idle connections are looked for, while there are any.
+    pub sweep: Duration,
+    /// How many header bytes an answer may have.
+    pub max_headers: u32,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(180), sweep: Duration::from_secs(45), max_headers: 64 << 10 }
+    }
+}
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub enum SendError {
+    /// It provably did not reach the peer; here it is back, so that it can be sent again.
+    NotSent {
+        /// The request, with its body untouched.
+        request: Box<Request<Body>>,
+        /// What went wrong, in words.
+        reason: String,
+    },
+    /// It may have been processed.
+    Broken {
+        /// What went wrong, in words.
+        reason: String,
+    },
+}
+
+impl SendError {
+    /// What went wrong, in words.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::NotSent { reason, .. } | Self::Broken { reason } => reason,
+        }
+    }
+}
+
+/// The pool. A clone is the same pool.
+#[derive(Clone)]
+pub struct Connections {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dialer: Dialer,
+    secure: bool,
+    lifetimes: Lifetimes,
+    tasks: Tasks,
+    slots: Mutex<HashMap<Arc<str>, Arc<Slot>>>,
+    sweeping: AtomicBool,
+}
+
+#[derive(Default)]
+struct Slot {
+    entries: Mutex<Vec<Arc<Entry>>>,
+    dialing: tokio::sync::Mutex<()>,
+}
+
+struct Entry {
+    sender: SendRequest<Body>,
+    leases: AtomicUsize,
+    idle_since: Mutex<Instant>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The right to use a connection; it is not collected while a lease lives.
+struct Lease(Arc<Entry>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.0.leases.fetch_sub(1, Ordering::AcqRel) == 1 {
+            *lock(&self.0.idle_since) = Instant::now();
+        }
+    }
+}
+
+impl Slot {
+    fn share(&self, idle: Duration) -> Option<Lease> {
+        let mut entries = lock(&self.entries);
+        entries.retain(|entry| !entry.sender.is_closed());
+        for entry in entries.iter() {
+            if entry.leases.load(Ordering::Acquire) == 0 && lock(&entry.idle_since).elapsed() > idle {
+                continue;
+            }
+            if entry.leases.fetch_add(1, Ordering::AcqRel) < MAX_LEASES {
+                return Some(Lease(Arc::clone(entry)));
+            }
+            entry.leases.fetch_sub(1, Ordering::AcqRel);
+        }
+        None
+    }
+}
+
+impl Connections {
+    /// An empty pool. `secure` connections use TLS with the dialer's configuration.
+    #[must_use]
+    pub fn new(dialer: Dialer, secure: bool, lifetimes: Lifetimes, tasks: Tasks) -> Self {
+        let inner = Inner {
+            dialer,
+            secure,
+            lifetimes,
+            tasks,
+            slots: Mutex::default(),
+            sweeping: AtomicBool::new(false),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Sends a request to `address` (`host:port`) and waits for the head of the answer. The answer's body holds the
+    /// connection until it is read to its end or dropped.
+    ///
+    /// # Errors
+    /// [`SendError`], which says whether the peer can have seen the request.
+    pub async fn send(&self, address: &str, request: Request<Body>) -> Result<Response<Body>, SendError> {
+        let mut request = Box::new(request);
+        let mut fresh = false;
+        loop {
+            let lease = match self.lease(address, fresh).await {
+                Ok(lease) => lease,
+                Err(reason) => return Err(SendError::NotSent { request, reason }),
+            };
+            let mut sender = lease.0.sender.clone();
+            match sender.try_send_request(*request).await {
+                Ok(response) => return Ok(response.map(|body| crate::body::boxed(Leased { body, _lease: lease }))),
+                Err(mut failed) => match failed.take_message() {
+                    // A connection that broke while idle is replaced once; a fresh one that refuses is an answer.
+                    Some(back) if !fresh => {
+                        request = Box::new(back);
+                        fresh = true;
+                    }
+                    Some(back) => {
+                        return Err(SendError::NotSent { request: Box::new(back), reason: describe(failed.error()) });
+                    }
+                    None => return Err(SendError::Broken { reason: describe(failed.error()) }),
+                },
+            }
+        }
+    }
+
+    async fn lease(&self, address: &str, fresh: bool) -> Result<Lease, String> {
+        let slot = self.slot(address);
+        if !fresh && let Some(lease) = slot.share(self.inner.lifetimes.idle) {
+            return Ok(lease);
+        }
+        let _one_at_a_time = slot.dialing.lock().await;
+        if let Some(lease) = slot.share(self.inner.lifetimes.idle) {
+            return Ok(lease);
+        }
+        let sender = self.dial(address).await?;
+        let entry = Arc::new(Entry { sender, leases: AtomicUsize::new(1), idle_since: Mutex::new(Instant::now()) });
+        lock(&slot.entries).push(Arc::clone(&entry));
+        self.sweep_while_open();
+        Ok(Lease(entry))
+    }
+
+    fn slot(&self, address: &str) -> Arc<Slot> {
+        let mut slots = lock(&self.inner.slots);
+        if let Some(slot) = slots.get(address) {
+            return Arc::clone(slot);
+        }
+        Arc::clone(slots.entry(Arc::from(address)).or_default())
+    }
+
+    async fn dial(&self, address: &str) -> Result<SendRequest<Body>, String> {
+        let (host, port) = split(address)?;
+        let stream = self.inner.dialer.connect(host, port, self.inner.secure).await;
+        let stream = stream.map_err(|error| format!("connection error: dial tcp {address}: {error}"))?;
+        let (sender, connection) = http2::Builder::new(Executor::new(self.inner.tasks.clone()))
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(false)
+            .max_header_list_size(self.inner.lifetimes.max_headers)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| format!("connection error: handshake with {address}: {}", describe(&error)))?;
+        self.inner.tasks.spawn("http2 connection", async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(target: "dapr.runtime.grpc.manager", "connection ended: {}", describe(&error));
+            }
+        });
+        Ok(sender)
+    }
+
+    /// Closes idle connections from time to time, as long as there are connections.
+    fn sweep_while_open(&self) {
+        if self.inner.sweeping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let weak = Arc::downgrade(&self.inner);
+        let pause = self.inner.lifetimes.sweep;
+        self.inner.tasks.spawn("connection collector", async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let Some(inner) = weak.upgrade() else { return };
+                if !inner.sweep() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Closes every connection; calls in flight end with an error.
+    pub fn close(&self) {
+        lock(&self.inner.slots).clear();
+    }
+}
+
+impl Inner {
+    /// Drops what is idle; false when nothing is left (and the collector has said so to the next dial).
+    fn sweep(&self) -> bool {
+        let mut slots = lock(&self.slots);
+        slots.retain(|address, slot| {
+            let mut entries = lock(&slot.entries);
+            let before = entries.len();
+            entries.retain(|entry| {
+                let idle = entry.leases.load(Ordering::Acquire) == 0;
+                !(entry.sender.is_closed() || idle && lock(&entry.idle_since).elapsed() > self.lifetimes.idle)
+            });
+            let purged = before - entries.len();
+            if purged > 0 {
+                tracing::debug!(
+                    target: "dapr.runtime.grpc.manager",
+                    "Purged {purged} expired gRPC connection(s) to {address}"
+                );
+            }
+            !entries.is_empty() || Arc::strong_count(slot) > 1
+        });
+        if slots.is_empty() {
+            self.sweeping.store(false, Ordering::Release);
+        }
+        !slots.is_empty()
+    }
+}
+
+fn split(address: &str) -> Result<(&str, u16), String> {
+    let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    parts.ok_or_else(|| format!("{address:?} is not host:port"))
+}
+
+/// An error with its causes in one line.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}
+
+/// A body that keeps its connection from being collected.
+struct Leased {
+    body: Incoming,
+    _lease: Lease,
+}
+
+impl http_body::Body for Leased {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

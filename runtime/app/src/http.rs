@@ -1,0 +1,326 @@
+//! Calls to an HTTP app or endpoint. Bodies stream both ways; the answer's headers pass without what belongs to one hop.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use ::http::uri::{Authority, PathAndQuery, Scheme};
+use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use bytes::Bytes;
+use call::{Answer, Call, Failure, Metadata, Payload, Verb};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioTimer;
+use service::dial::Dialer;
+use service::{Body, Executor, Tasks};
+use tonic::Code;
+
+use crate::channel::{Options, Protocol, Slot};
+
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+const MAX_IDLE: usize = 64;
+const CONFIGURATION_LIMIT: usize = 1 << 20;
+
+/// An HTTP server that calls go to.
+pub(crate) struct HttpChannel {
+    client: Client<Dialer, Body>,
+    target: Target,
+    token: Option<HeaderValue>,
+    version: Version,
+}
+
+/// The fixed part of a channel's URLs.
+pub(crate) struct Target {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    /// Path in front of every method, without a slash at its end.
+    pub(crate) prefix: String,
+}
+
+/// The TLS configuration for the app: its certificate is not verified, as in the target.
+fn insecure(protocols: &'static [&'static [u8]]) -> Dialer {
+    Dialer::with_tls(move || {
+        security::tls::insecure(protocols).map_err(|error| std::io::Error::other(error.to_string()))
+    })
+}
+
+impl HttpChannel {
+    pub(crate) fn to_app(options: &Options, tasks: &Tasks) -> Result<Self, String> {
+        let scheme = if options.protocol.is_secure() { Scheme::HTTPS } else { Scheme::HTTP };
+        let authority = options.address.authority();
+        let authority = authority.parse().map_err(|_| format!("{authority} is not an address"))?;
+        let dialer = if options.protocol.is_secure() { insecure(&[b"http/1.1"]) } else { Dialer::plain() };
+        let target = Target { scheme, authority, prefix: String::new() };
+        let http2 = options.protocol == Protocol::H2c;
+        Ok(Self::new(dialer, target, http2, options.max_headers, tasks).with_token(options.token.clone()))
+    }
+
+    pub(crate) fn new(dialer: Dialer, target: Target, http2: bool, max_headers: usize, tasks: &Tasks) -> Self {
+        let mut builder = Client::builder(Executor::new(tasks.clone()));
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE)
+            .http2_only(http2)
+            .http2_max_header_list_size(u32::try_from(max_headers).unwrap_or(u32::MAX))
+            .http1_max_buf_size(max_headers.max(64 << 10))
+            .set_host(true);
+        let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        Self { client: builder.build(dialer), target, token: None, version }
+    }
+
+    fn with_token(mut self, token: Option<HeaderValue>) -> Self {
+        self.token = token;
+        self
+    }
+
+    /// Sends a call as an HTTP request. `slot` is held until the answer's body has been read.
+    pub(crate) async fn invoke(&self, call: Call, slot: Slot) -> Result<Answer, Failure> {
+        self.invoke_with(call, slot, &HeaderMap::new()).await
+    }
+
+    /// As [`Self::invoke`], with headers that replace those of the call.
+    pub(crate) async fn invoke_with(&self, mut call: Call, slot: Slot, fixed: &HeaderMap) -> Result<Answer, Failure> {
+        let method = http_method(&call)?;
+        let uri = self.uri(&call.method, call.query())?;
+        let mut headers = HeaderMap::new();
+        call::to_http_headers(&call.metadata, &mut headers)
+            .map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
+        self.add_own_headers(&call, &mut headers)?;
+        for (name, value) in fixed {
+            headers.insert(name.clone(), value.clone());
+        }
+        let length = content_length(&call.metadata)?;
+        let mut request = Request::new(sized(call.payload.take(), length));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        *request.version_mut() = self.version;
+        let response = self.client.request(request).await.map_err(|error| failure(&error))?;
+        Ok(answer(response.map(|body| service::body::boxed(Held { body, _slot: slot }))))
+    }
+
+    fn add_own_headers(&self, call: &Call, headers: &mut HeaderMap) -> Result<(), Failure> {
+        if !call.media_type().is_empty() {
+            let value = HeaderValue::from_str(call.media_type())
+                .map_err(|_| Failure::new(Code::InvalidArgument, "the content type is not a legal header value"))?;
+            headers.insert(CONTENT_TYPE, value);
+        }
+        if let Some(trace) = &call.trace {
+            trace.inject_http(headers);
+        }
+        if let Some(token) = &self.token {
+            headers.insert(HeaderName::from_static(security::token::HEADER), token.clone());
+        }
+        Ok(())
+    }
+
+    /// The URL of a method: the canonical string, percent-encoded so that the app decodes exactly that string.
+    fn uri(&self, method: &str, query: &str) -> Result<Uri, Failure> {
+        let mut path = self.target.prefix.clone();
+        if !method.starts_with('/') {
+            path.push('/');
+        }
+        security::path::encode(method, &mut path)
+            .map_err(|error| Failure::plain(format!("the method cannot be part of a URL: {error}")))?;
+        if !query.is_empty() {
+            path.push('?');
+            path.push_str(query);
+        }
+        let path = PathAndQuery::from_maybe_shared(path)
+            .map_err(|error| Failure::plain(format!("the method and query are not a URL: {error}")))?;
+        Uri::builder()
+            .scheme(self.target.scheme.clone())
+            .authority(self.target.authority.clone())
+            .path_and_query(path)
+            .build()
+            .map_err(|error| Failure::plain(format!("the method and query are not a URL: {error}")))
+    }
+
+    /// A gRPC request to an app that is not a gRPC app is passed on over its HTTP/2 if it has that.
+    pub(crate) async fn proxy(&self, _: Request<Body>) -> Result<::http::Response<Body>, Failure> {
+        Err(Failure::new(
+            Code::Internal,
+            "the app does not speak gRPC: start its sidecar with --app-protocol grpc to proxy gRPC calls to it",
+        ))
+    }
+
+    pub(crate) async fn configuration(&self, app_id: &str) -> Result<Option<serde_json::Value>, Failure> {
+        let mut request = Request::new(service::body::empty());
+        *request.uri_mut() = self.uri("/dapr/config", "")?;
+        *request.version_mut() = self.version;
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Ok(value) = HeaderValue::from_str(app_id) {
+            headers.insert("dapr-app-id", value);
+        }
+        if let Some(token) = &self.token {
+            headers.insert(HeaderName::from_static(security::token::HEADER), token.clone());
+        }
+        let response = self.client.request(request).await.map_err(|error| failure(&error))?;
+        if response.status() != StatusCode::OK {
+            return Ok(None);
+        }
+        let body = service::body::boxed(response.into_body());
+        let bytes = service::body::read_bounded(body, CONFIGURATION_LIMIT)
+            .await
+            .map_err(|error| Failure::plain(format!("reading /dapr/config of the app: {error}")))?;
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| Failure::plain(format!("/dapr/config of the app is not JSON: {error}")))
+    }
+
+    pub(crate) async fn probe(&self, path: &str) -> Result<(), String> {
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let uri = Uri::builder()
+            .scheme(self.target.scheme.clone())
+            .authority(self.target.authority.clone())
+            .path_and_query(path)
+            .build()
+            .map_err(|error| format!("Failed to create request: {error}"))?;
+        let mut request = Request::new(service::body::empty());
+        *request.uri_mut() = uri;
+        *request.version_mut() = self.version;
+        let response =
+            self.client.request(request).await.map_err(|error| format!("Network error: {}", failure(&error).message))?;
+        let status = response.status();
+        // Read to the end, so that the connection can be used again.
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            frame.map_err(|error| format!("Network error: {error}"))?;
+        }
+        if status.is_success() { Ok(()) } else { Err(format!("Health check failed with status code: {}", status.as_u16())) }
+    }
+}
+
+fn http_method(call: &Call) -> Result<Method, Failure> {
+    let invalid = || Failure::new(Code::InvalidArgument, "invalid HTTP verb");
+    if call.extension.is_none() {
+        return Err(Failure::new(Code::InvalidArgument, "missing HTTP extension field"));
+    }
+    match call.verb().ok_or_else(invalid)? {
+        Verb::Get => Ok(Method::GET),
+        Verb::Head => Ok(Method::HEAD),
+        Verb::Post => Ok(Method::POST),
+        Verb::Put => Ok(Method::PUT),
+        Verb::Delete => Ok(Method::DELETE),
+        Verb::Options => Ok(Method::OPTIONS),
+        Verb::Trace => Ok(Method::TRACE),
+        Verb::Patch => Ok(Method::PATCH),
+        Verb::None | Verb::Connect => Err(invalid()),
+    }
+}
+
+/// The length that the caller gave its body, if it gave one.
+fn content_length(metadata: &Metadata) -> Result<Option<u64>, Failure> {
+    let Some(value) = call::first(metadata, CONTENT_LENGTH.as_str()) else { return Ok(None) };
+    let length = value.parse().map_err(|_| Failure::plain(format!("content-length {value:?} is not a number")))?;
+    Ok(Some(length))
+}
+
+/// Gives a streamed body the length its sender promised, so that it is not chunked on the way to the app.
+fn sized(body: Body, length: Option<u64>) -> Body {
+    use http_body::Body as _;
+    match length {
+        Some(length) if body.size_hint().exact().is_none() => service::body::boxed(Sized { body, left: length }),
+        _ => body,
+    }
+}
+
+struct Sized {
+    body: Body,
+    left: u64,
+}
+
+impl http_body::Body for Sized {
+    type Data = Bytes;
+    type Error = service::BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        match frame {
+            Some(Ok(frame)) => {
+                let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match self.left.checked_sub(size) {
+                    Some(left) => self.left = left,
+                    None => return Poll::Ready(Some(Err("the body is longer than its content-length".into()))),
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            None if self.left > 0 => Poll::Ready(Some(Err("the body is shorter than its content-length".into()))),
+            other => Poll::Ready(other),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.left)
+    }
+}
+
+fn answer(response: ::http::Response<Body>) -> Answer {
+    let (parts, body) = response.into_parts();
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+    let mut headers = call::from_http_headers(&parts.headers);
+    // The body is framed anew on every hop.
+    call::remove_ignoring_case(&mut headers, CONTENT_LENGTH.as_str());
+    Answer {
+        status: wire::internals::Status { code: i32::from(parts.status.as_u16()), ..Default::default() },
+        headers,
+        trailers: Metadata::new(),
+        content_type,
+        type_url: String::new(),
+        payload: Payload::Once(body),
+    }
+}
+
+/// What a failed request means: a connection that could not be made was not used.
+fn failure(error: &hyper_util::client::legacy::Error) -> Failure {
+    let mut message = String::new();
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(next) = cause {
+        if !message.is_empty() {
+            message.push_str(": ");
+        }
+        message.push_str(&next.to_string());
+        cause = next.source();
+    }
+    if message.is_empty() {
+        message = error.to_string();
+    }
+    Failure { code: None, message, unsent: error.is_connect() }
+}
+
+/// A body that holds the app's concurrency slot until it has been read.
+struct Held {
+    body: Incoming,
+    _slot: Slot,
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Kept so that several channels can share one set of headers.
+pub(crate) type Fixed = Arc<HeaderMap>;

@@ -1,0 +1,20 @@
+//! One service invocation as it travels between doors, sidecars and apps.
+//!
+//! Built by `front` (a call enters) and `mesh` (a call arrives), consumed by `app` (a call reaches its app) and `mesh` (a
+//! call leaves). It carries shapes only: no policy, no I/O.
+
+mod answer;
+mod failure;
+mod headers;
+mod metadata;
+mod payload;
+mod request;
+
+pub use answer::Answer;
+pub use failure::{Failure, code_name};
+pub use headers::{
+    InvalidHeader, from_grpc_headers, from_http_headers, to_grpc_headers, to_http_headers, to_invoke_service_headers,
+};
+pub use metadata::{Metadata, Values, first, is_grpc, remove_ignoring_case, set};
+pub use payload::Payload;
+pub use request::{Call, Verb};
