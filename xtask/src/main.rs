@@ -1,3 +1,50 @@
 //! Developer commands of the project: `cargo xtask <command>`.
+//!
+//! This file only finds the command; each command lives in a file of its own. Nothing here is part of the product.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod gen_wire;
+mod generate;
+
+/// One command: its name, its arguments as the usage line shows them, what it does, and the function that does it.
+struct Command {
+    name: &'static str,
+    arguments: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> anyhow::Result<()>,
+}
+
+const COMMANDS: &[Command] = &[Command {
+    name: "gen",
+    arguments: "[--check]",
+    about: "write the generated files (wire types, reference pages); with --check only compare them",
+    run: generate::run,
+}];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        return usage();
+    };
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        eprintln!("xtask: there is no command {name:?}");
+        return usage();
+    };
+    match (command.run)(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo xtask <command>\n");
+    for command in COMMANDS {
+        let call = format!("{} {}", command.name, command.arguments);
+        eprintln!("  {call:<24}{}", command.about);
+    }
+    ExitCode::FAILURE
+}
