@@ -5,6 +5,7 @@
 //! that allows. While no connection is open, nothing runs.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -177,6 +178,14 @@ impl Connections {
         }
     }
 
+    /// Makes sure that a connection to `address` exists.
+    ///
+    /// # Errors
+    /// Why none can be opened, in words.
+    pub async fn ready(&self, address: &str) -> Result<(), String> {
+        self.lease(address, false).await.map(drop)
+    }
+
     async fn lease(&self, address: &str, fresh: bool) -> Result<Lease, String> {
         let slot = self.slot(address);
         if !fresh && let Some(lease) = slot.share(self.inner.lifetimes.idle) {
@@ -312,5 +321,75 @@ impl http_body::Body for Leased {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// One address of a pool, as a gRPC client stub takes it.
+#[derive(Clone)]
+pub struct Channel {
+    connections: Connections,
+    address: Arc<str>,
+}
+
+impl Channel {
+    /// The address `host:port` through this pool.
+    #[must_use]
+    pub fn new(connections: Connections, address: impl Into<Arc<str>>) -> Self {
+        Self { connections, address: address.into() }
+    }
+
+    /// Sends one request; its URI gets the address of this channel.
+    ///
+    /// # Errors
+    /// [`SendFailure`].
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, SendFailure> {
+        let failed = |reason: String| SendFailure { unsent: true, reason };
+        let (mut parts, body) = request.into_parts();
+        let scheme = if self.connections.inner.secure { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
+        let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"));
+        let uri = http::Uri::builder().scheme(scheme).authority(&*self.address).path_and_query(path).build();
+        parts.uri = uri.map_err(|error| failed(format!("{} is not an address: {error}", self.address)))?;
+        parts.version = http::Version::HTTP_2;
+        let sent = self.connections.send(&self.address, Request::from_parts(parts, body)).await;
+        sent.map_err(|error| SendFailure {
+            unsent: matches!(error, SendError::NotSent { .. }),
+            reason: error.reason().to_owned(),
+        })
+    }
+}
+
+/// A request that got no answer, as an error.
+#[derive(Debug, Clone)]
+pub struct SendFailure {
+    /// Whether it provably did not reach the peer.
+    pub unsent: bool,
+    /// What went wrong, in words.
+    pub reason: String,
+}
+
+impl std::fmt::Display for SendFailure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for SendFailure {}
+
+impl<B> tower_service::Service<Request<B>> for Channel
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<crate::BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = SendFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, SendFailure>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SendFailure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let channel = self.clone();
+        Box::pin(async move { channel.send(request.map(crate::body::boxed)).await })
     }
 }

@@ -77,3 +77,20 @@ pub fn code_name(code: Code) -> &'static str {
         Code::Unauthenticated => "Unauthenticated",
     }
 }
+
+impl Failure {
+    /// What a status from a gRPC client stub means: one that was made here, because nothing could be sent, allows another
+    /// attempt; one from the peer does not.
+    pub fn from_rpc(status: &Status) -> Self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(status);
+        while let Some(error) = cause {
+            if let Some(failure) = error.downcast_ref::<service::SendFailure>() {
+                let mut result = Self::unreachable(failure.reason.clone());
+                result.unsent = failure.unsent;
+                return result;
+            }
+            cause = error.source();
+        }
+        Self::new(status.code(), status.message())
+    }
+}

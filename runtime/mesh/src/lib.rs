@@ -1,1 +1,8 @@
-//! Sidecar to other processes: internal calls, gRPC proxying, name resolution.
+//! Sidecar to other processes: calls to and from other sidecars, and finding them.
+
+mod frames;
+mod server;
+mod sidecars;
+
+pub use server::{Inbound, Server};
+pub use sidecars::Sidecars;

@@ -1,0 +1,106 @@
+//! Calls to other sidecars: the hop of service invocation (`CallLocalStream`) and gRPC requests that pass through as they
+//! are. Called by `blocks::invoke`, which has decided where a call goes and stamped who calls.
+
+use call::{Answer, Call, Failure, Payload};
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use service::{Body, Connections, SendFailure};
+use tonic::{Code, Status};
+use wire::internals::InternalInvokeResponseStream;
+
+use crate::frames::{Decoder, Framed, Pieces};
+
+const CALL_LOCAL_STREAM: &str = "/dapr.proto.internals.v1.ServiceInvocation/CallLocalStream";
+
+/// The other sidecars, by address. A clone shares the connections.
+#[derive(Clone)]
+pub struct Sidecars {
+    connections: Connections,
+    max_message: usize,
+}
+
+impl Sidecars {
+    /// Calls over this pool; a message of an answer may have `max_message` bytes.
+    pub fn new(connections: Connections, max_message: usize) -> Self {
+        Self { connections, max_message }
+    }
+
+    /// Makes sure that a connection to the address exists.
+    ///
+    /// # Errors
+    /// When there is none and none can be opened: nothing was sent.
+    pub async fn reach(&self, address: &str) -> Result<(), Failure> {
+        self.connections.ready(address).await.map_err(Failure::unreachable)
+    }
+
+    /// Calls the app behind the sidecar at `address`. Both bodies stream.
+    ///
+    /// # Errors
+    /// When the sidecar cannot be reached, or it or its app refuses the call.
+    pub async fn call(&self, address: &str, app_id: &str, mut call: Call) -> Result<Answer, Failure> {
+        let head = call.head();
+        let body = Framed::request(&head, call.payload.take());
+        let mut request = Request::new(service::body::boxed(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = http::Uri::from_static(CALL_LOCAL_STREAM);
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        if let Some(trace) = &call.trace {
+            trace.inject_grpc(headers);
+        }
+        let response = self.send(address, request).await?;
+        self.read(response, app_id).await
+    }
+
+    async fn read(&self, response: Response<Body>, app_id: &str) -> Result<Answer, Failure> {
+        let (parts, body) = response.into_parts();
+        if let Some(status) = ended_by(&parts.headers) {
+            return Err(refused(status, app_id));
+        }
+        if parts.status != http::StatusCode::OK {
+            return Err(Failure::new(Code::Unknown, format!("the sidecar of {app_id} answered HTTP {}", parts.status)));
+        }
+        let mut decoder = Decoder::new(body, self.max_message);
+        let first: InternalInvokeResponseStream = match decoder.message().await {
+            Some(Ok(first)) => first,
+            Some(Err(status)) => return Err(refused(status, app_id)),
+            None => return Err(refused(decoder.status(), app_id)),
+        };
+        let missing = || Failure::plain("response does not contain the required fields in the leading chunk");
+        let body = Pieces::<InternalInvokeResponseStream>::new(decoder, first.payload, true);
+        let payload = Payload::Once(service::body::boxed(body));
+        Answer::from_head(first.response.ok_or_else(missing)?, Some(payload)).ok_or_else(missing)
+    }
+
+    /// Passes a gRPC request on as it is, body and trailers streaming.
+    ///
+    /// # Errors
+    /// When the sidecar cannot be reached or breaks off.
+    pub async fn proxy(&self, address: &str, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        self.send(address, request).await
+    }
+
+    async fn send(&self, address: &str, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let channel = service::Channel::new(self.connections.clone(), address);
+        channel.send(request).await.map_err(|SendFailure { unsent, reason }| Failure {
+            code: Some(Code::Unavailable),
+            message: reason,
+            unsent,
+        })
+    }
+}
+
+/// The status of an answer that is only trailers.
+fn ended_by(headers: &HeaderMap) -> Option<Status> {
+    headers.get("grpc-status").and_then(|_| Status::from_header_map(headers))
+}
+
+fn refused(status: Status, app_id: &str) -> Failure {
+    if status.code() == Code::Unimplemented {
+        return Failure::plain(format!(
+            "target app '{app_id}' is running a version of Dapr that does not support streaming-based service invocation"
+        ));
+    }
+    Failure::new(status.code(), status.message())
+}
