@@ -1,9 +1,22 @@
 //! One shape for every role: environment, shutdown, tasks, listeners, metrics port.
 
+pub mod body;
 mod environment;
+pub mod listen;
+mod metrics_port;
+mod open_files;
+mod profile_port;
+pub mod serve;
 mod shutdown;
+pub mod signals;
 mod tasks;
 
+pub use body::{Body, BodyTooLarge, BoxError, ReadError, read_bounded};
 pub use environment::Environment;
+pub use listen::{BindError, BoundAddress, Host, Listener};
+pub use metrics_port::serve_metrics;
+pub use open_files::raise_open_file_limit;
+pub use profile_port::serve_profiles;
+pub use serve::{ConnectionInfo, Http2Keepalive, ServeOptions, serve};
 pub use shutdown::{Reason, Shutdown};
 pub use tasks::Tasks;

@@ -1,0 +1,165 @@
+//! The one accept loop: HTTP/1.1 and HTTP/2 without TLS on one socket, limits, and a stop that lets work finish.
+//! Called for every HTTP and gRPC port of every role. It knows connections, not routes: what a request means is the
+//! service's matter.
+
+mod connection;
+mod header_timer;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{Body, BoxError, Listener, Shutdown, Tasks};
+use connection::Connection;
+
+/// What a server accepts and holds. The defaults fit every port of a sidecar.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// Bytes of the request line and the header fields; more is answered with 431. As in the target's language, 4096
+    /// bytes of slack are added, so 4 KiB refuses from 8 KiB on. Default 4096.
+    pub max_header_bytes: usize,
+    /// The same limit for HTTP/2, counted as RFC 9113 6.5.2 says; `None` is `max_header_bytes` with the slack.
+    pub http2_header_list_bytes: Option<u32>,
+    /// How long a client may take from the first byte of a request head to its last. Waiting between requests is not
+    /// limited. Default 10 s.
+    pub header_read_timeout: Duration,
+    /// Whether HTTP/1.1 is spoken. Default true.
+    pub http1: bool,
+    /// Whether HTTP/2 is spoken (prior knowledge). Default true.
+    pub http2: bool,
+    /// Open connections; more wait in the kernel's queue. Default 16384.
+    pub max_connections: u32,
+    /// Concurrent HTTP/2 requests of one connection. Default 10000, since a gRPC client puts all its streams on one.
+    pub max_concurrent_streams: u32,
+    /// Bytes a stream of an HTTP/2 connection may send ahead of its reader. Default 1 MiB.
+    pub stream_window: u32,
+    /// Bytes all streams of an HTTP/2 connection may send ahead; this bounds its memory, and is large enough that a
+    /// few stuck readers do not stop the others. Default 8 MiB.
+    pub connection_window: u32,
+    /// Pings on idle HTTP/2 connections; `None` (the default) costs nothing while idle.
+    pub http2_keepalive: Option<Http2Keepalive>,
+    /// How long open requests may go on after a stop was requested. Default 10 s.
+    pub drain: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            max_header_bytes: 4096,
+            http2_header_list_bytes: None,
+            header_read_timeout: Duration::from_secs(10),
+            http1: true,
+            http2: true,
+            max_connections: 16 * 1024,
+            max_concurrent_streams: 10_000,
+            stream_window: 1 << 20,
+            connection_window: 8 << 20,
+            http2_keepalive: None,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// When to ping a quiet HTTP/2 connection, and when to give it up.
+#[derive(Clone, Copy, Debug)]
+pub struct Http2Keepalive {
+    /// Quiet time before a ping.
+    pub interval: Duration,
+    /// How long the answer may take.
+    pub timeout: Duration,
+}
+
+/// Where a request came from. Every request carries it among its extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    /// The other end; `None` for unix domain sockets.
+    pub peer: Option<SocketAddr>,
+    /// Our end; `None` for unix domain sockets.
+    pub local: Option<SocketAddr>,
+    /// Whether it came through a unix domain socket.
+    pub is_unix: bool,
+}
+
+/// Accepts and serves until a stop is requested, then closes the socket, lets requests in flight finish (HTTP/2
+/// connections get a GOAWAY) for at most `options.drain`, and returns when no connection is left. A request whose
+/// service panics or fails is answered with 500 or a gRPC status 13; its connection lives.
+pub async fn serve<S>(listener: Listener, service: S, options: ServeOptions, shutdown: Shutdown, tasks: Tasks)
+where
+    S: Service<Request<Incoming>, Response = Response<Body>> + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+{
+    let slots = Arc::new(Semaphore::new(usize::try_from(options.max_connections).unwrap_or(Semaphore::MAX_PERMITS)));
+    let all_slots = options.max_connections;
+    let shared = Arc::new(connection::Shared { service, options, shutdown: shutdown.clone(), tasks: tasks.clone() });
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.requested() => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        match accepted {
+            Ok((stream, info, slot)) => {
+                let connection = Connection { shared: Arc::clone(&shared), info };
+                match stream {
+                    Stream::Tcp(stream) => tasks.spawn("connection", holding(slot, connection.run(stream))),
+                    Stream::Unix(stream) => tasks.spawn("connection", holding(slot, connection.run(stream))),
+                };
+            }
+            Err(error) => pause_after(&error).await,
+        }
+    }
+    drop(listener);
+    // Every connection holds a slot until it ends, and each ends by the drain limit.
+    let _ = slots.acquire_many(all_slots).await;
+}
+
+async fn holding(slot: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
+    connection.await;
+    drop(slot);
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+async fn accept(
+    listener: &Listener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(Stream, ConnectionInfo, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    match listener {
+        Listener::Tcp(listener, _) => {
+            let (stream, peer) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let info = ConnectionInfo { peer: Some(peer), local: stream.local_addr().ok(), is_unix: false };
+            Ok((Stream::Tcp(stream), info, slot))
+        }
+        Listener::Unix(listener, _) => {
+            let (stream, _) = listener.accept().await?;
+            Ok((Stream::Unix(stream), ConnectionInfo { peer: None, local: None, is_unix: true }, slot))
+        }
+    }
+}
+
+/// A connection that broke before it was accepted costs nothing. Anything else, such as too many open files, passes
+/// only with time: accepting at once again would spin.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
+    // InvalidInput is what setting an option on a reset socket gives on some systems.
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected | InvalidInput) {
+        return;
+    }
+    tracing::warn!(target: "dapr.runtime", "accepting a connection failed, trying again in 100 ms: {error}");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+#[cfg(test)]
+mod tests;

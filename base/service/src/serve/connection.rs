@@ -1,0 +1,223 @@
+//! One accepted connection: which protocol it speaks, its limits, its requests, its end.
+//! Called by the accept loop. It must not outlive the drain limit after a stop.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::header_timer::{Counted, HeaderTimer};
+use super::{ConnectionInfo, ServeOptions};
+use crate::{Body, BoxError, Shutdown, Tasks, body};
+
+/// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What the target's language adds to the header limit before it refuses.
+const HEADER_SLACK: usize = 4096;
+/// Read and write buffer of an HTTP/1.1 connection: enough for throughput, little enough for many streams.
+const HTTP1_BUFFER: usize = 64 * 1024;
+/// Outgoing bytes an HTTP/2 stream may hold.
+const HTTP2_SEND_BUFFER: usize = 128 * 1024;
+/// Streams reset by the client and not yet seen by us, before the connection is given up (CVE-2023-44487).
+const PENDING_RESETS: usize = 256;
+/// Streams we reset because of the client's errors, before the connection is given up.
+const LOCAL_ERROR_RESETS: usize = 1024;
+
+/// What all connections of a server share.
+pub(super) struct Shared<S> {
+    pub(super) service: S,
+    pub(super) options: ServeOptions,
+    pub(super) shutdown: Shutdown,
+    pub(super) tasks: Tasks,
+}
+
+/// One accepted connection.
+pub(super) struct Connection<S> {
+    pub(super) shared: Arc<Shared<S>>,
+    pub(super) info: ConnectionInfo,
+}
+
+impl<S> Connection<S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>> + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+{
+    /// Serves the connection to its end.
+    pub(super) async fn run<T>(self, mut stream: T)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let options = &self.shared.options;
+        let guessed = tokio::select! {
+            () = self.shared.shutdown.requested() => return,
+            guessed = tokio::time::timeout(options.header_read_timeout, read_start(&mut stream)) => guessed,
+        };
+        let Ok(Ok(start)) = guessed else { return };
+        let is_http2 = start.starts_with(PREFACE);
+        if (is_http2 && !options.http2) || (!is_http2 && !options.http1) || start.is_empty() {
+            return;
+        }
+        // Boxed, so that a task is not as large as both protocols together.
+        if is_http2 { Box::pin(self.http2(stream, start)).await } else { Box::pin(self.http1(stream, start)).await }
+    }
+
+    async fn http1<T>(self, stream: T, start: Bytes)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let options = &self.shared.options;
+        let header_bytes = options.max_header_bytes.saturating_add(HEADER_SLACK);
+        let (io, arrivals) = Counted::new(stream, start);
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(HeaderTimer { arrivals })
+            .header_read_timeout(options.header_read_timeout)
+            .max_header_size(header_bytes)
+            .max_buf_size(header_bytes.max(HTTP1_BUFFER));
+        if header_bytes > 2 * HEADER_SLACK {
+            // hyper stops at 100 fields unless told; with a raised limit only the bytes shall count.
+            builder.max_headers((header_bytes / 64).clamp(100, 4096));
+        }
+        let connection = builder.serve_connection(TokioIo::new(io), service_fn(|request| self.answer(request)));
+        self.until_done(connection, http1::Connection::graceful_shutdown).await;
+    }
+
+    async fn http2<T>(self, stream: T, start: Bytes)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let options = &self.shared.options;
+        let list_bytes = options.http2_header_list_bytes.unwrap_or_else(|| {
+            u32::try_from(options.max_header_bytes.saturating_add(HEADER_SLACK)).unwrap_or(u32::MAX)
+        });
+        let (io, _) = Counted::new(stream, start);
+        let mut builder = http2::Builder::new(TaskExecutor(self.shared.tasks.clone()));
+        builder
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(options.stream_window)
+            .initial_connection_window_size(options.connection_window)
+            .max_concurrent_streams(options.max_concurrent_streams)
+            .max_header_list_size(list_bytes)
+            .max_send_buf_size(HTTP2_SEND_BUFFER)
+            .max_pending_accept_reset_streams(PENDING_RESETS)
+            .max_local_error_reset_streams(LOCAL_ERROR_RESETS);
+        if let Some(keepalive) = options.http2_keepalive {
+            builder.keep_alive_interval(keepalive.interval).keep_alive_timeout(keepalive.timeout);
+        }
+        let this = Arc::new(self);
+        let for_requests = Arc::clone(&this);
+        let service = service_fn(move |request| {
+            let connection = Arc::clone(&for_requests);
+            async move { connection.answer(request).await }
+        });
+        let connection = builder.serve_connection(TokioIo::new(io), service);
+        this.until_done(connection, http2::Connection::graceful_shutdown).await;
+    }
+
+    /// Drives a connection to its end; after a stop was requested, for at most the drain limit.
+    async fn until_done<C, E>(&self, connection: C, finish: impl FnOnce(Pin<&mut C>))
+    where
+        C: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = self.shared.shutdown.requested() => {
+                finish(connection.as_mut());
+                match tokio::time::timeout(self.shared.options.drain, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(target: "dapr.runtime", "a connection ended early: {error}");
+        }
+    }
+
+    /// Answers one request, whatever the service does.
+    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        request.extensions_mut().insert(self.info);
+        let is_grpc = is_grpc(&request);
+        let Ok(future) = catch_unwind(AssertUnwindSafe(|| self.shared.service.call(request))) else {
+            tracing::error!(target: "dapr.runtime", "a request handler panicked before it began");
+            return Ok(failure(is_grpc));
+        };
+        let mut future = pin!(future);
+        let outcome =
+            std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(response)),
+                Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(error.into().to_string())),
+                Err(_) => Poll::Ready(Err("the handler panicked".to_owned())),
+            })
+            .await;
+        Ok(outcome.unwrap_or_else(|error| {
+            tracing::error!(target: "dapr.runtime", "a request failed inside: {error}");
+            failure(is_grpc)
+        }))
+    }
+}
+
+/// Reads until it is clear whether the client speaks HTTP/2; empty when it left.
+async fn read_start<T: AsyncRead + Unpin>(stream: &mut T) -> std::io::Result<Bytes> {
+    let mut start = BytesMut::with_capacity(PREFACE.len());
+    while start.len() < PREFACE.len() && PREFACE.starts_with(&start) {
+        let mut rest = [0_u8; 24];
+        let missing = PREFACE.len() - start.len();
+        let Some(space) = rest.get_mut(..missing) else { break };
+        let count = stream.read(space).await?;
+        if count == 0 {
+            break;
+        }
+        start.extend_from_slice(space.get(..count).unwrap_or_default());
+    }
+    Ok(start.freeze())
+}
+
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    request.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn failure(is_grpc: bool) -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    if is_grpc {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert("grpc-status", HeaderValue::from_static("13"));
+        headers.insert("grpc-message", HeaderValue::from_static("internal error"));
+    } else {
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    response
+}
+
+/// Runs what hyper spawns for HTTP/2 requests as tracked tasks.
+#[derive(Clone)]
+struct TaskExecutor(Tasks);
+
+impl<F> Executor<F> for TaskExecutor
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, future: F) {
+        drop(self.0.spawn("http2 stream", async move {
+            let _ = future.await;
+        }));
+    }
+}

@@ -1,0 +1,224 @@
+//! What the accept loop promises, over real sockets.
+
+use std::time::Instant;
+
+use http_body_util::BodyExt;
+use hyper::client::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::{Host, body, listen};
+
+struct Server {
+    port: u16,
+    shutdown: Shutdown,
+    tasks: Tasks,
+}
+
+async fn start(options: ServeOptions) -> Server {
+    let host = Host::parse("127.0.0.1").unwrap();
+    let listener = listen::bind_tcp("a test", &host, 0).await.unwrap();
+    let port = listener.address().port().unwrap();
+    let (shutdown, tasks) = (Shutdown::new(), Tasks::new());
+    let service = service_fn(|request: Request<Incoming>| async move {
+        let info = *request.extensions().get::<ConnectionInfo>().unwrap();
+        match request.uri().path() {
+            "/panic" => panic!("on purpose"),
+            "/fail" => return Err(BoxError::from("on purpose")),
+            "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+            "/echo" => return Ok(Response::new(body::from_incoming(request.into_body()))),
+            _ => {}
+        }
+        Ok(Response::new(body::full(format!("{:?} {}", request.version(), info.peer.is_some()))))
+    });
+    tasks.spawn("server", serve(listener, service, options, shutdown.clone(), tasks.clone()));
+    Server { port, shutdown, tasks }
+}
+
+impl Server {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
+    }
+
+    async fn http1(&self) -> http1::SendRequest<Body> {
+        let (sender, connection) = http1::handshake(TokioIo::new(self.connect().await)).await.unwrap();
+        Tasks::new().spawn("client", connection);
+        sender
+    }
+
+    async fn http2(&self) -> http2::SendRequest<Body> {
+        let io = TokioIo::new(self.connect().await);
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        Tasks::new().spawn("client", connection);
+        sender
+    }
+}
+
+fn get(path: &str) -> Request<Body> {
+    Request::get(format!("http://localhost{path}")).body(body::empty()).unwrap()
+}
+
+async fn text(response: Response<Incoming>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn both_protocols_are_served_on_one_port() {
+    let server = start(ServeOptions::default()).await;
+    let response = server.http1().await.send_request(get("/")).await.unwrap();
+    assert_eq!(text(response).await, "HTTP/1.1 true");
+    let response = server.http2().await.send_request(get("/")).await.unwrap();
+    assert_eq!(text(response).await, "HTTP/2.0 true");
+}
+
+#[tokio::test]
+async fn http2_can_be_turned_off() {
+    let server = start(ServeOptions { http2: false, ..ServeOptions::default() }).await;
+    assert!(server.http2().await.send_request(get("/")).await.is_err());
+    assert!(server.http1().await.send_request(get("/")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_preface_in_pieces_is_recognised() {
+    let server = start(ServeOptions::default()).await;
+    let mut stream = server.connect().await;
+    for piece in [b"PRI * HT".as_slice(), b"TP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\x04\0\0\0\0\0"] {
+        stream.write_all(piece).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut answer = [0_u8; 9];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer[3], 4, "the first frame of an HTTP/2 server is SETTINGS");
+}
+
+#[tokio::test]
+async fn a_panic_and_an_error_fail_one_request_only() {
+    let server = start(ServeOptions::default()).await;
+    let mut client = server.http1().await;
+    for path in ["/panic", "/fail"] {
+        let response = client.send_request(get(path)).await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+        response.into_body().collect().await.unwrap();
+    }
+    let mut request = get("/panic");
+    request.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc+proto"));
+    let response = client.send_request(request).await.unwrap();
+    assert_eq!(response.headers().get("grpc-status").unwrap(), "13");
+    assert_eq!(text(client.send_request(get("/")).await.unwrap()).await, "HTTP/1.1 true");
+}
+
+#[tokio::test]
+async fn too_large_headers_are_answered_with_431() {
+    let server = start(ServeOptions::default()).await;
+    let large = http::HeaderValue::from_str(&"x".repeat(9000)).unwrap();
+    let mut request = get("/");
+    request.headers_mut().insert("large", large.clone());
+    let response = server.http1().await.send_request(request).await.unwrap();
+    assert_eq!(response.status(), http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+
+    let mut request = get("/");
+    request.headers_mut().insert("large", http::HeaderValue::from_str(&"x".repeat(7000)).unwrap());
+    let response = server.http1().await.send_request(request).await.unwrap();
+    assert_eq!(response.status(), http::StatusCode::OK);
+
+    let mut client = server.http2().await;
+    let mut request = get("/");
+    request.headers_mut().insert("large", large);
+    let refused = client.send_request(request).await;
+    assert!(refused.is_err() || refused.unwrap().status() == http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_slow_head_is_cut_and_an_idle_connection_is_not() {
+    let limit = Duration::from_millis(150);
+    let server = start(ServeOptions { header_read_timeout: limit, ..ServeOptions::default() }).await;
+    let mut idle = server.http1().await;
+    assert!(idle.send_request(get("/")).await.unwrap().into_body().collect().await.is_ok());
+
+    let mut slow = server.connect().await;
+    let began = Instant::now();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).await.unwrap();
+    assert!(began.elapsed() >= limit && began.elapsed() < limit * 10);
+
+    let mut silent = server.connect().await;
+    assert_eq!(silent.read(&mut [0]).await.unwrap(), 0, "a connection that never speaks is closed");
+
+    let mut second = server.connect().await;
+    let mut answer = vec![0_u8; 4096];
+    second.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(second.read(&mut answer).await.unwrap() > 0);
+    tokio::time::sleep(limit * 2).await;
+    second.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let began = Instant::now();
+    assert_eq!(second.read(&mut answer).await.unwrap(), 0, "a slow second head is cut too");
+    assert!(began.elapsed() >= limit / 2);
+
+    assert_eq!(text(idle.send_request(get("/")).await.unwrap()).await, "HTTP/1.1 true");
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_finish_and_closes_the_port() {
+    let server = start(ServeOptions::default()).await;
+    let (mut first, mut second, mut idle) = (server.http1().await, server.http2().await, server.http1().await);
+    idle.send_request(get("/")).await.unwrap().into_body().collect().await.unwrap();
+    let first = first.send_request(get("/slow"));
+    let second = second.send_request(get("/slow"));
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.shutdown.request();
+    };
+    let (first, second, ()) = tokio::join!(first, second, stop);
+    assert_eq!(text(first.unwrap()).await, "HTTP/1.1 true");
+    assert_eq!(text(second.unwrap()).await, "HTTP/2.0 true");
+    tokio::time::timeout(Duration::from_secs(2), server.tasks.wait()).await.unwrap();
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_longer_than_the_drain_limit() {
+    let server = start(ServeOptions { drain: Duration::from_millis(50), ..ServeOptions::default() }).await;
+    let mut client = server.http1().await;
+    let request = client.send_request(get("/slow"));
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let began = Instant::now();
+        server.shutdown.request();
+        server.tasks.wait().await;
+        assert!(began.elapsed() < Duration::from_millis(200));
+    };
+    let (response, ()) = tokio::join!(request, stop);
+    assert!(response.is_err());
+}
+
+#[tokio::test]
+async fn connections_above_the_limit_wait_for_a_free_slot() {
+    let server = start(ServeOptions { max_connections: 1, ..ServeOptions::default() }).await;
+    let mut first = server.http1().await;
+    first.send_request(get("/")).await.unwrap().into_body().collect().await.unwrap();
+    let mut second = server.http1().await;
+    let waiting = second.send_request(get("/"));
+    let mut waiting = std::pin::pin!(waiting);
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut waiting).await.is_err());
+    drop(first);
+    assert_eq!(text(waiting.await.unwrap()).await, "HTTP/1.1 true");
+}
+
+#[tokio::test]
+async fn bodies_stream_through_in_both_protocols() {
+    let server = start(ServeOptions::default()).await;
+    let content = "0123456789".repeat(300_000);
+    for version in [1, 2] {
+        let request = Request::post("http://localhost/echo").body(body::full(content.clone())).unwrap();
+        let response = if version == 1 {
+            server.http1().await.send_request(request).await.unwrap()
+        } else {
+            server.http2().await.send_request(request).await.unwrap()
+        };
+        assert_eq!(text(response).await, content);
+    }
+}
