@@ -33,11 +33,11 @@ impl Sidecars {
         self.connections.ready(address).await.map_err(Failure::unreachable)
     }
 
-    /// Calls the app behind the sidecar at `address`. Both bodies stream.
+    /// Calls the app behind the sidecar at `address`. Both bodies stream; of the call only a replayable body is left.
     ///
     /// # Errors
     /// When the sidecar cannot be reached, or it or its app refuses the call.
-    pub async fn call(&self, address: &str, app_id: &str, mut call: Call) -> Result<Answer, Failure> {
+    pub async fn call(&self, address: &str, app_id: &str, call: &mut Call) -> Result<Answer, Failure> {
         let head = call.head();
         let body = Framed::request(&head, call.payload.take());
         let mut request = Request::new(service::body::boxed(body));

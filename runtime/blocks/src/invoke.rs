@@ -1,0 +1,168 @@
+//! Service invocation: who is called, in whose name, and what may be tried again.
+//!
+//! Called by `front` (calls of our app) and, through `Inbound`, by `mesh` (calls of other sidecars). It decides; `mesh` and
+//! `app` carry. A call goes one of three ways: to an endpoint outside the fleet, to our own app, or to another sidecar.
+
+mod forwarded;
+mod inbound;
+mod proxy;
+mod stamp;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::{Channel, Endpoints};
+use call::{Answer, Call, Failure, Payload};
+use mesh::{Resolution, Sidecars};
+use security::path;
+use tonic::Code;
+
+pub use forwarded::Forwarded;
+pub use target::{InvalidTarget, Target};
+
+use crate::tracing::Traces;
+
+/// Attempts after the first one, when the target provably was not reached (built-in policy of the target).
+const RETRIES: u32 = 3;
+/// Pause between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Who this sidecar speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The app's id.
+    pub app_id: String,
+    /// Its namespace; empty when none is set.
+    pub namespace: String,
+}
+
+/// What service invocation is made of.
+pub struct Parts {
+    /// Who calls.
+    pub identity: Identity,
+    /// Our app, if it has a port.
+    pub channel: Option<Channel>,
+    /// Servers outside the fleet.
+    pub endpoints: Endpoints,
+    /// Finds other sidecars.
+    pub resolution: Resolution,
+    /// Reaches other sidecars.
+    pub sidecars: Sidecars,
+    /// What is said about the way of a call.
+    pub forwarded: Forwarded,
+    /// Trace contexts.
+    pub traces: Traces,
+}
+
+/// The service invocation block. A clone is the same block.
+#[derive(Clone)]
+pub struct Invoker {
+    parts: Arc<Parts>,
+}
+
+impl Invoker {
+    /// Assembles the block.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Our app's channel, if it has a port.
+    pub fn channel(&self) -> Option<&Channel> {
+        self.parts.channel.as_ref()
+    }
+
+    /// The endpoints outside the fleet.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.parts.endpoints
+    }
+
+    /// How calls stand in their traces.
+    pub fn traces(&self) -> &Traces {
+        &self.parts.traces
+    }
+
+    /// Invokes a method of `target` for our app: `app`, `app.namespace`, the name of an endpoint or an `http(s)://` URL.
+    ///
+    /// # Errors
+    /// When the method or target is not one, or nobody answers.
+    pub async fn invoke(&self, target: &str, mut call: Call) -> Result<Answer, Failure> {
+        call.method = canonical(&call.method)?;
+        match Target::parse(target, &self.parts.identity.namespace, |name| self.parts.endpoints.contains(name))? {
+            Target::Outside(name) => self.outside(&name, call).await,
+            Target::App { id, namespace } if self.is_own(&id, &namespace) => self.own(call).await,
+            Target::App { id, namespace } => self.other(&id, &namespace, call).await,
+        }
+    }
+
+    fn is_own(&self, id: &str, namespace: &str) -> bool {
+        id == self.parts.identity.app_id && namespace == self.parts.identity.namespace
+    }
+
+    async fn outside(&self, name: &str, mut call: Call) -> Result<Answer, Failure> {
+        stamp::strip(&mut call.metadata);
+        self.parts.endpoints.invoke(name, call).await
+    }
+
+    async fn own(&self, mut call: Call) -> Result<Answer, Failure> {
+        let Some(channel) = &self.parts.channel else {
+            return Err(Failure::plain("cannot invoke local endpoint: app channel not initialized"));
+        };
+        stamp::strip(&mut call.metadata);
+        stamp::caller(&mut call.metadata, &self.parts.identity, &self.parts.identity.app_id);
+        channel.invoke(call).await
+    }
+
+    async fn other(&self, id: &str, namespace: &str, mut call: Call) -> Result<Answer, Failure> {
+        stamp::strip(&mut call.metadata);
+        stamp::caller(&mut call.metadata, &self.parts.identity, id);
+        call::set(&mut call.metadata, "destination-app-id", id);
+        self.parts.forwarded.add(&mut call.metadata);
+        if let Some(trace) = &call.trace {
+            trace.replace_in(&mut call.metadata);
+        }
+        let mut attempt = 0;
+        loop {
+            let failure = match self.attempt(id, namespace, &mut call).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if !failure.unsent {
+                return Err(failure);
+            }
+            if attempt == RETRIES {
+                let message = format!("failed to invoke target {id} after {RETRIES} retries. Error: {failure}");
+                return Err(Failure { code: None, message, unsent: true });
+            }
+            attempt += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// One attempt. A stream is handed over only to a connection that stands, so that a failure before that loses nothing.
+    async fn attempt(&self, id: &str, namespace: &str, call: &mut Call) -> Result<Answer, Failure> {
+        let parts = &self.parts;
+        let address = parts.resolution.lookup(id, namespace).await.map_err(|error| Failure::plain(error.to_string()))?;
+        let answer = match parts.sidecars.reach(&address).await {
+            Ok(()) => {
+                let once = matches!(call.payload, Payload::Once(_));
+                parts.sidecars.call(&address, id, call).await.map_err(|failure| Failure {
+                    unsent: failure.unsent && !once,
+                    ..failure
+                })
+            }
+            Err(failure) => Err(failure),
+        };
+        if answer.as_ref().is_err_and(|failure| failure.code == Some(Code::Unavailable)) {
+            parts.resolution.forget(id, namespace);
+        }
+        answer
+    }
+}
+
+/// The one form of a method: what is checked is what is sent.
+fn canonical(method: &str) -> Result<String, Failure> {
+    path::normalize(method)
+        .map(|method| method.into_owned())
+        .map_err(|error| Failure::new(Code::InvalidArgument, format!("invalid method: {error}")))
+}

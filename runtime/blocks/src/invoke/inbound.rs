@@ -1,0 +1,34 @@
+//! Calls that arrive from other sidecars, for our app.
+
+use async_trait::async_trait;
+use call::{Answer, Call, Failure};
+use http::{HeaderMap, Request, Response};
+use mesh::Inbound;
+use service::Body;
+use telemetry::trace::SpanContext;
+use tonic::Code;
+
+use super::{Invoker, canonical, stamp};
+
+#[async_trait]
+impl Inbound for Invoker {
+    async fn call(&self, mut call: Call) -> Result<Answer, Failure> {
+        let Some(channel) = &self.parts.channel else {
+            return Err(Failure::new(Code::Internal, "app channel is not initialized"));
+        };
+        call.method = canonical(&call.method)?;
+        stamp::keep_peer_stamp(&mut call.metadata);
+        channel
+            .invoke(call)
+            .await
+            .map_err(|failure| Failure::new(Code::Internal, format!("error invoking app channel: {failure}")))
+    }
+
+    async fn proxy(&self, request: Request<Body>) -> Response<Body> {
+        self.proxy_from_peer(request).await
+    }
+
+    fn trace(&self, headers: &HeaderMap) -> Option<SpanContext> {
+        self.parts.traces.arriving_grpc(headers)
+    }
+}

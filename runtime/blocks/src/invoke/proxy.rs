@@ -1,0 +1,126 @@
+//! gRPC requests of services we do not know: passed to our app or to the sidecar of another, frames untouched.
+//!
+//! The target is named by `dapr-callee-app-id` (set by a sidecar) or `dapr-app-id` (set by an app). Neither is passed on.
+
+use call::Failure;
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use service::Body;
+use tonic::Code;
+
+use super::{Invoker, Target, canonical};
+
+const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
+const TARGET: HeaderName = HeaderName::from_static("dapr-app-id");
+const CALLER: HeaderName = HeaderName::from_static("dapr-caller-app-id");
+const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
+const TOKEN: HeaderName = HeaderName::from_static(security::token::HEADER);
+
+impl Invoker {
+    /// Passes on a request of our app.
+    pub async fn proxy(&self, request: Request<Body>) -> Response<Body> {
+        answer(self.route(request).await)
+    }
+
+    /// Passes a request of another sidecar to our app. It is never passed on further: this is no open relay.
+    pub(super) async fn proxy_from_peer(&self, mut request: Request<Body>) -> Response<Body> {
+        let named = self.named(request.headers());
+        let routed = match named {
+            Ok(Target::App { id, .. }) if id == self.parts.identity.app_id => {
+                keep_first(request.headers_mut(), &CALLER);
+                keep_first(request.headers_mut(), &CALLER_NAMESPACE);
+                keep_first(request.headers_mut(), &CALLEE);
+                self.to_own_app(request).await
+            }
+            Ok(_) => Err(Failure::new(
+                Code::Unavailable,
+                format!("this is the sidecar of {}, not of the app that was called", self.parts.identity.app_id),
+            )),
+            Err(failure) => Err(failure),
+        };
+        answer(routed)
+    }
+
+    fn named(&self, headers: &HeaderMap) -> Result<Target, Failure> {
+        let missing = || {
+            Failure::plain(
+                "failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found",
+            )
+        };
+        let name = headers.get(&CALLEE).or_else(|| headers.get(&TARGET)).ok_or_else(missing)?;
+        let name = name.to_str().map_err(|_| missing())?;
+        Ok(Target::parse(name, &self.parts.identity.namespace, |_| false)?)
+    }
+
+    async fn route(&self, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let Target::App { id, namespace } = self.named(request.headers())? else {
+            return Err(Failure::plain("failed to proxy request: gRPC cannot be proxied to a URL"));
+        };
+        let own = &self.parts.identity;
+        let headers = request.headers_mut();
+        for name in [CALLER, CALLER_NAMESPACE, CALLEE, TOKEN] {
+            headers.remove(name);
+        }
+        headers.insert(CALLER, value(&own.app_id)?);
+        headers.insert(CALLEE, value(&id)?);
+        if !own.namespace.is_empty() {
+            headers.insert(CALLER_NAMESPACE, value(&own.namespace)?);
+        }
+        if self.is_own(&id, &namespace) {
+            return self.to_own_app(request).await;
+        }
+        request.headers_mut().remove(TARGET);
+        if let Some(trace) = self.parts.traces.arriving_grpc(request.headers()) {
+            trace.inject_grpc(request.headers_mut());
+        }
+        self.to_sidecar(&id, &namespace, request).await
+    }
+
+    async fn to_own_app(&self, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let method = canonical(request.uri().path())?;
+        if method != request.uri().path() {
+            let uri = Uri::try_from(method).map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
+            *request.uri_mut() = uri;
+        }
+        let Some(channel) = &self.parts.channel else {
+            return Err(Failure::plain("cannot invoke local endpoint: app channel not initialized"));
+        };
+        request.headers_mut().remove(TARGET);
+        if let Some(trace) = self.parts.traces.arriving_grpc(request.headers()) {
+            trace.inject_grpc(request.headers_mut());
+        }
+        channel.proxy(request).await
+    }
+
+    /// The sidecar of another app. An address that cannot be reached is looked up once more; nothing was sent by then.
+    async fn to_sidecar(&self, id: &str, namespace: &str, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let parts = &self.parts;
+        let mut again = true;
+        loop {
+            let looked_up = parts.resolution.lookup(id, namespace).await;
+            let address = looked_up.map_err(|error| Failure::plain(error.to_string()))?;
+            match parts.sidecars.reach(&address).await {
+                Ok(()) => return parts.sidecars.proxy(&address, request).await,
+                Err(failure) if !again => return Err(failure),
+                Err(_) => {
+                    parts.resolution.forget(id, namespace);
+                    again = false;
+                }
+            }
+        }
+    }
+}
+
+fn value(text: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_str(text).map_err(|_| Failure::new(Code::InvalidArgument, format!("{text:?} is not an app id")))
+}
+
+fn keep_first(headers: &mut HeaderMap, name: &HeaderName) {
+    if let Some(first) = headers.get(name).cloned() {
+        headers.insert(name.clone(), first);
+    }
+}
+
+fn answer(routed: Result<Response<Body>, Failure>) -> Response<Body> {
+    routed.unwrap_or_else(|failure| failure.into_status().into_http())
+}

@@ -1,0 +1,62 @@
+//! Who calls, said by the sidecar: what an app says of itself is stripped first, in any spelling.
+
+use call::Metadata;
+
+use super::Identity;
+
+/// Names that only a sidecar may set.
+const IDENTITY: [&str; 5] =
+    ["dapr-caller-app-id", "dapr-caller-namespace", "dapr-callee-app-id", "destination-app-id", "dapr-api-token"];
+
+/// Removes every spelling of the identity headers, and an API token.
+pub(super) fn strip(metadata: &mut Metadata) {
+    metadata.retain(|name, _| !IDENTITY.iter().any(|own| name.eq_ignore_ascii_case(own)));
+}
+
+/// Says who calls whom.
+pub(super) fn caller(metadata: &mut Metadata, identity: &Identity, callee: &str) {
+    call::set(metadata, "dapr-caller-namespace", identity.namespace.as_str());
+    call::set(metadata, "dapr-caller-app-id", identity.app_id.as_str());
+    call::set(metadata, "dapr-callee-app-id", callee);
+}
+
+/// Keeps of a peer's metadata only the peer sidecar's own stamp: the exact lower-case names, one value each. Another
+/// spelling came from the peer's app.
+pub(super) fn keep_peer_stamp(metadata: &mut Metadata) {
+    metadata.retain(|name, values| {
+        let Some(own) = IDENTITY.iter().find(|own| name.eq_ignore_ascii_case(own)) else { return true };
+        values.values.truncate(1);
+        name == own && *own != "dapr-api-token"
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use call::Values;
+
+    fn metadata(pairs: &[(&str, &str)]) -> Metadata {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), Values { values: vec![(*value).to_owned()] })).collect()
+    }
+
+    #[test]
+    fn what_an_app_says_of_itself_is_replaced() {
+        let mut given = metadata(&[("Dapr-Caller-App-Id", "admin"), ("DAPR-CALLER-NAMESPACE", "prod"), ("X-A", "1")]);
+        strip(&mut given);
+        let identity = Identity { app_id: "me".into(), namespace: "default".into() };
+        caller(&mut given, &identity, "you");
+        assert_eq!(given.len(), 4);
+        assert_eq!(given["dapr-caller-app-id"].values, ["me"]);
+        assert_eq!(given["dapr-caller-namespace"].values, ["default"]);
+        assert_eq!(given["dapr-callee-app-id"].values, ["you"]);
+    }
+
+    #[test]
+    fn only_the_peer_sidecars_own_spelling_is_kept() {
+        let mut given = metadata(&[("Dapr-Caller-App-Id", "admin"), ("dapr-caller-app-id", "me"), ("dapr-api-token", "t")]);
+        given.get_mut("dapr-caller-app-id").unwrap().values.push("second".into());
+        keep_peer_stamp(&mut given);
+        assert_eq!(given.len(), 1);
+        assert_eq!(given["dapr-caller-app-id"].values, ["me"]);
+    }
+}
