@@ -1,7 +1,10 @@
 //! One shape for every role: environment, shutdown, tasks, listeners, metrics port.
 
 pub mod body;
+mod connections;
+pub mod dial;
 mod environment;
+mod executor;
 pub mod listen;
 mod metrics_port;
 mod open_files;
@@ -12,7 +15,9 @@ pub mod signals;
 mod tasks;
 
 pub use body::{Body, BodyTooLarge, BoxError, ReadError, read_bounded};
+pub use connections::{Channel, Connections, Lifetimes, SendError, SendFailure};
 pub use environment::Environment;
+pub use executor::Executor;
 pub use listen::{BindError, BoundAddress, Host, Listener};
 pub use metrics_port::serve_metrics;
 pub use open_files::raise_open_file_limit;

@@ -166,7 +166,7 @@ pub struct Matched {
 
 /// The HTTP and gRPC routes of one listener.
 pub struct Routes {
-    by_method: HashMap<Method, Router<(&'static Api, &'static [&'static str])>>,
+    by_method: HashMap<Method, Router<&'static Api>>,
     grpc: HashMap<&'static str, (&'static Api, bool)>,
 }
 
@@ -189,9 +189,8 @@ impl Routes {
         for version in http.versions.iter().filter(|version| access.permits_http(api, **version, http.path)) {
             for method in http.methods {
                 let path = format!("/{}/{}", version.path(), http.path.replace('*', "{*rest}"));
-                let names: &'static [&'static str] = &[];
                 // Every path of the table is legal and unique for its method: a test inserts them all.
-                let _ = self.by_method.entry(method.clone()).or_default().insert(path, (api, names));
+                let _ = self.by_method.entry(method.clone()).or_default().insert(path, api);
             }
         }
     }
@@ -199,7 +198,7 @@ impl Routes {
     /// The API that a cleaned path means, if any.
     pub fn http(&self, method: &Method, path: &str) -> Option<Matched> {
         let matched = self.by_method.get(method)?.at(path).ok()?;
-        let (api, _) = *matched.value;
+        let api: &'static Api = matched.value;
         let names = api.http.map_or("", |http| http.path);
         let parameters = matched
             .params

@@ -1,0 +1,37 @@
+//! What the doors open to: the blocks of one sidecar.
+
+use blocks::health::Readiness;
+use blocks::invoke::Invoker;
+use blocks::metadata::Metadata;
+use blocks::secrets::Secrets;
+use blocks::state::States;
+use service::Shutdown;
+
+/// How much one request may carry.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a request body, and of a gRPC message (`--max-body-size`).
+    pub max_body: u64,
+}
+
+/// The blocks behind the doors.
+pub struct Api {
+    /// The app's id.
+    pub app_id: String,
+    /// Service invocation.
+    pub invoker: Invoker,
+    /// State stores.
+    pub state: States,
+    /// Secret stores.
+    pub secrets: Secrets,
+    /// What the sidecar says of itself.
+    pub metadata: Metadata,
+    /// Whether everything is ready.
+    pub readiness: Readiness,
+    /// Whether calls out of the app can be served; true before the app itself is reachable.
+    pub outbound: Readiness,
+    /// Stops the sidecar.
+    pub shutdown: Shutdown,
+    /// Limits.
+    pub limits: Limits,
+}

@@ -1,0 +1,176 @@
+//! The HTTP door: one request through limits, CORS, token and route to one operation.
+
+mod health;
+mod invoke;
+mod metadata;
+mod respond;
+mod secrets;
+mod state;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::http::header::{ORIGIN, USER_AGENT};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
+use security::{path, token};
+use service::Body;
+
+use crate::api_log::{ApiLog, Entry};
+use crate::routes::{Matched, Operation, Routes};
+use crate::{Access, Api, Cors};
+
+/// How the HTTP door behaves.
+#[derive(Debug, Clone, Default)]
+pub struct HttpOptions {
+    /// Cross-origin requests.
+    pub cors: Option<Cors>,
+    /// The API token, if one is set.
+    pub token: Option<String>,
+    /// API log.
+    pub log: ApiLog,
+    /// Allowed and denied APIs.
+    pub access: Access,
+    /// The public port: health and metadata only, without token and body limit.
+    pub public: bool,
+}
+
+/// The HTTP API on one or more listeners.
+pub struct HttpDoor {
+    api: Arc<Api>,
+    routes: Routes,
+    options: HttpOptions,
+}
+
+/// A request with its route.
+pub(crate) struct Routed {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) parameters: Vec<(&'static str, String)>,
+    pub(crate) body: Body,
+}
+
+impl Routed {
+    /// A decoded path parameter; empty if the route has none of that name.
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.parameters.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The decoded pairs of the query string.
+    pub(crate) fn query(&self) -> Vec<(String, String)> {
+        let decode = |text: &str| path::decode_parameter(text).map(|text| text.into_owned()).unwrap_or_default();
+        let pairs = self.uri.query().unwrap_or("").split('&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (decode(name), decode(value))).collect()
+    }
+
+    /// The `metadata.` parameters of the query string: request metadata for a component.
+    pub(crate) fn component_metadata(&self) -> std::collections::HashMap<String, String> {
+        let pairs = self.query().into_iter();
+        pairs.filter_map(|(name, value)| Some((name.strip_prefix("metadata.")?.to_owned(), value))).collect()
+    }
+}
+
+impl HttpDoor {
+    /// A door to these blocks.
+    pub fn new(api: Arc<Api>, options: HttpOptions) -> Self {
+        let routes = Routes::new(&options.access, options.public);
+        Self { api, routes, options }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let Some(cors) = &self.options.cors else { return self.authenticated(request).await };
+        if let Some(answer) = cors.preflight(&request) {
+            return answer;
+        }
+        let origin = request.headers().get(ORIGIN).cloned();
+        let mut response = self.authenticated(request).await;
+        cors.mark(origin.as_ref(), response.headers_mut());
+        response
+    }
+
+    async fn authenticated(&self, mut request: Request<Body>) -> Response<Body> {
+        if let Some(expected) = self.options.token.as_deref().filter(|_| !self.options.public) {
+            let refused = token::check(expected, request.headers()).is_err();
+            if refused && !is_health(request.method(), request.uri()) {
+                return respond::text(StatusCode::UNAUTHORIZED, "invalid api token\n");
+            }
+        }
+        request.headers_mut().remove(token::HEADER);
+        self.logged(request).await
+    }
+
+    async fn logged(&self, request: Request<Body>) -> Response<Body> {
+        let cleaned = path::clean(request.uri().path());
+        let matched = self.routes.http(request.method(), &cleaned);
+        if !self.options.log.enabled || self.options.public {
+            return self.route(request, matched).await;
+        }
+        let entry = Entry {
+            started: Instant::now(),
+            method: format!("{} {}", request.method(), path::decode(request.uri().path()).unwrap_or_default()),
+            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned(),
+        };
+        let api = matched.as_ref().map(|matched| matched.api);
+        let name = match api {
+            Some(api) => api.name.to_owned(),
+            None => invoke::log_name(&request),
+        };
+        let response = self.route(request, matched).await;
+        let size = response.body().size_hint().exact().unwrap_or_default();
+        self.options.log.http(entry, api, &name, response.status().as_u16(), size);
+        response
+    }
+
+    async fn route(&self, request: Request<Body>, matched: Option<Matched>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let body = if self.options.public { body } else { service::body::boxed(service::body::limit(body, self.api.limits.max_body)) };
+        let mut routed =
+            Routed { method: parts.method, uri: parts.uri, headers: parts.headers, parameters: Vec::new(), body };
+        let Some(Matched { api, parameters }) = matched else {
+            if self.options.public {
+                return respond::text(StatusCode::NOT_FOUND, "404 page not found\n");
+            }
+            return invoke::invoke(&self.api, routed).await;
+        };
+        for (name, value) in parameters {
+            match path::decode_parameter(&value) {
+                Ok(value) => routed.parameters.push((name, value.into_owned())),
+                Err(error) => {
+                    let message = format!("failed to unescape request parameter {name:?}. Error: {error}\n");
+                    return respond::text(StatusCode::BAD_REQUEST, &message);
+                }
+            }
+        }
+        match api.operation {
+            Some(operation) => self.operate(operation, routed).await,
+            None => respond::error(&errors::not_built(api.name)),
+        }
+    }
+
+    async fn operate(&self, operation: Operation, routed: Routed) -> Response<Body> {
+        let api = &self.api;
+        match operation {
+            Operation::GetState => state::get(api, routed).await,
+            Operation::SaveState => state::save(api, routed).await,
+            Operation::DeleteState => state::delete(api, routed).await,
+            Operation::GetBulkState => state::get_bulk(api, routed).await,
+            Operation::ExecuteStateTransaction => state::transact(api, routed).await,
+            Operation::QueryState => state::query(api, routed).await,
+            Operation::GetSecret => secrets::get(api, routed).await,
+            Operation::GetBulkSecret => secrets::get_bulk(api, routed).await,
+            Operation::InvokeService | Operation::DeleteBulkState => invoke::invoke(api, routed).await,
+            Operation::GetMetadata => metadata::get(api),
+            Operation::PutMetadata => metadata::put(api, routed).await,
+            Operation::Shutdown => metadata::shutdown(api, &routed),
+            Operation::Healthz => health::healthz(api, &routed),
+            Operation::HealthzOutbound => health::outbound(api),
+        }
+    }
+}
+
+/// The two requests that need no token.
+fn is_health(method: &Method, uri: &Uri) -> bool {
+    method == Method::GET && matches!(uri.path().trim_matches('/'), "v1.0/healthz" | "v1.0/healthz/outbound")
+}

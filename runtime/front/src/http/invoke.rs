@@ -1,0 +1,192 @@
+//! Service invocation over HTTP: `/v1.0/invoke/{id}/method/{path}`, the `dapr-app-id` header, the basic-auth form, and
+//! every path that is no other API.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use call::{Answer, Call, Failure, Payload, Verb};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use security::path;
+use service::Body;
+use tonic::Code;
+use wire::common::HttpExtension;
+
+use super::{Routed, respond};
+use crate::Api;
+
+const APP_ID: HeaderName = HeaderName::from_static("dapr-app-id");
+
+/// The name in an obfuscated API log.
+pub(super) fn log_name(request: &Request<Body>) -> String {
+    let decoded = path::decode(request.uri().path()).unwrap_or_default();
+    match find_target(&decoded, request.headers()) {
+        Some((target, _)) => format!("InvokeService/{target}"),
+        None => "InvokeService".to_owned(),
+    }
+}
+
+pub(super) async fn invoke(api: &Api, request: Routed) -> Response<Body> {
+    let Ok(decoded) = path::decode(request.uri.path()) else {
+        return respond::text(StatusCode::BAD_REQUEST, "400 Bad Request: the path has an invalid escape");
+    };
+    let Some((target, method)) = find_target(&decoded, &request.headers) else {
+        return respond::error(&errors::direct_invoke_no_app_id());
+    };
+    if announced_length(&request.headers).is_some_and(|length| length > api.limits.max_body) {
+        return failed(&target, &Failure::plain("stream too large"));
+    }
+    let wants_events = wants_events(&request.headers);
+    let trace = match api.invoker.traces().arriving_http(&request.headers) {
+        Ok(trace) => trace,
+        Err(error) => return respond::text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+    };
+    let answered_trace = trace.clone().filter(|_| !request.headers.contains_key("traceparent"));
+    let call = call_of(request, method, trace);
+    let mut response = match api.invoker.invoke(&target, call).await {
+        Ok(answer) => respond_with(answer, wants_events).unwrap_or_else(|failure| failed(&target, &failure)),
+        Err(failure) => failed(&target, &failure),
+    };
+    if let Some(trace) = answered_trace
+        && !response.headers().contains_key("traceparent")
+    {
+        trace.inject_http(response.headers_mut());
+    }
+    response
+}
+
+fn call_of(request: Routed, method: String, trace: Option<telemetry::trace::SpanContext>) -> Call {
+    let mut headers = request.headers;
+    headers.remove(APP_ID);
+    let verb = Verb::from_str_name(request.method.as_str()).filter(|verb| *verb != Verb::None).unwrap_or(Verb::Post);
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+    Call {
+        method,
+        extension: Some(HttpExtension {
+            verb: verb as i32,
+            querystring: request.uri.query().unwrap_or("").to_owned(),
+        }),
+        content_type,
+        type_url: String::new(),
+        metadata: call::from_http_headers(&headers),
+        trace,
+        payload: Payload::Once(request.body),
+    }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accept = headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+fn failed(target: &str, failure: &Failure) -> Response<Body> {
+    tracing::debug!(target: "dapr.runtime.http", "HTTP service invocation failed to complete with error: {failure}");
+    let denied = failure.code == Some(Code::PermissionDenied);
+    respond::error(&errors::direct_invoke(target, &failure.to_string(), denied))
+}
+
+/// The app's answer. What a gRPC app answered is given an HTTP status; its error becomes a JSON body.
+fn respond_with(answer: Answer, wants_events: bool) -> Result<Response<Body>, Failure> {
+    let mut headers = HeaderMap::new();
+    call::to_http_headers(&answer.headers, &mut headers).map_err(|error| Failure::plain(error.to_string()))?;
+    if let Ok(value) = HeaderValue::from_str(answer.media_type())
+        && !value.is_empty()
+    {
+        headers.insert(CONTENT_TYPE, value);
+    }
+    let (status, body) = if answer.is_http() {
+        let code = u16::try_from(answer.status.code).ok().and_then(|code| StatusCode::from_u16(code).ok());
+        let code = code.ok_or_else(|| Failure::plain(format!("the app answered status {}", answer.status.code)))?;
+        (code, answer.payload.into_body())
+    } else {
+        let code = errors::http_from_grpc(Code::from_i32(answer.status.code));
+        if code == StatusCode::OK {
+            (code, answer.payload.into_body())
+        } else {
+            (code, service::body::full(errors::http::status_json(&answer.status.into_rpc())))
+        }
+    };
+    if wants_events && status.is_success() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// Target and method of a request, from its header, its basic auth, or its path; `None` when it names no target.
+fn find_target(decoded: &str, headers: &HeaderMap) -> Option<(String, String)> {
+    let whole = || path::clean(decoded).trim_start_matches('/').to_owned();
+    if let Some(id) = headers.get(APP_ID).and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty()) {
+        return Some((id.to_owned(), whole()));
+    }
+    if let Some(id) = basic_auth_target(headers) {
+        return Some((id, whole()));
+    }
+    let rest = after_prefix(decoded, &["v1.0", "invoke"])?;
+    let (target, method) = rest.split_once("/method/").filter(|(target, _)| !target.is_empty())?;
+    let method = path::clean(method);
+    let method = if method == "." { String::new() } else { method.into_owned() };
+    let target = path::decode_parameter(target).ok().filter(|target| !target.is_empty());
+    Some((target.map_or_else(String::new, |target| target.into_owned()), method)).filter(|(target, _)| !target.is_empty())
+}
+
+fn basic_auth_target(headers: &HeaderMap) -> Option<String> {
+    let encoded = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    (user.eq_ignore_ascii_case(APP_ID.as_str()) && !password.contains(':')).then(|| password.to_owned())
+}
+
+/// What follows these segments, however many slashes stand between them.
+fn after_prefix<'a>(decoded: &'a str, segments: &[&str]) -> Option<&'a str> {
+    let mut rest = decoded;
+    for segment in segments {
+        rest = rest.trim_start_matches('/').strip_prefix(segment)?;
+        if !rest.starts_with('/') {
+            return None;
+        }
+    }
+    Some(rest.trim_start_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(path: &str) -> Option<(String, String)> {
+        find_target(path, &HeaderMap::new())
+    }
+
+    fn pair(target: &str, method: &str) -> Option<(String, String)> {
+        Some((target.to_owned(), method.to_owned()))
+    }
+
+    #[test]
+    fn the_path_names_target_and_method() {
+        assert_eq!(target("/v1.0/invoke/a/method/b/c"), pair("a", "b/c"));
+        assert_eq!(target("///v1.0////invoke//a/method//b"), pair("a", "/b"));
+        assert_eq!(target("/v1.0/invoke/http://x:1/method/b"), pair("http://x:1", "b"));
+        assert_eq!(target("/v1.0/invoke/http%3A%2F%2Fx/method/b"), pair("http://x", "b"));
+        assert_eq!(target("/v1.0/invoke/a/method/x/../b"), pair("a", "b"));
+        assert_eq!(target("/v1.0/invoke/a"), None);
+        assert_eq!(target("/v1.0invoke/a/method/b"), None);
+        assert_eq!(target("/v1.0/invoke//method/b"), None);
+    }
+
+    #[test]
+    fn header_and_basic_auth_name_the_target() {
+        let mut headers = HeaderMap::new();
+        headers.insert(APP_ID, HeaderValue::from_static("a"));
+        assert_eq!(find_target("///foo/../bar", &headers), pair("a", "bar"));
+        headers.clear();
+        let value = format!("Basic {}", STANDARD.encode("dapr-app-id:b"));
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
+        assert_eq!(find_target("/m", &headers), pair("b", "m"));
+    }
+}
