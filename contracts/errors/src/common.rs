@@ -1,0 +1,98 @@
+//! Rows that every API shares.
+
+catalogue! { Common:
+    /// Any failure that has no row of its own.
+    GENERIC = generic(error) {
+        tag: "ERROR",
+        http: INTERNAL_SERVER_ERROR,
+        grpc: Unknown,
+        family: Plain,
+        message: "{error}",
+    }
+
+    /// The target has this API in its protos and does not serve it.
+    API_UNIMPLEMENTED = api_unimplemented() {
+        tag: "ERR_API_UNIMPLEMENTED",
+        http: NOT_IMPLEMENTED,
+        grpc: Unimplemented,
+        family: Plain,
+        message: "this API is currently not implemented",
+    }
+
+    /// Ours: the target serves this API, and this release does not yet. See docs/reference/differences.md.
+    API_NOT_BUILT = api_not_built(api) {
+        tag: "ERR_API_UNIMPLEMENTED",
+        http: NOT_IMPLEMENTED,
+        grpc: Unimplemented,
+        family: Plain,
+        message: "this API is currently not implemented: {api} is not built yet",
+    }
+
+    /// A field of the request is missing or holds what it must not.
+    BAD_REQUEST = bad_request(error) {
+        tag: "ERR_BAD_REQUEST",
+        http: BAD_REQUEST,
+        grpc: InvalidArgument,
+        family: Plain,
+        message: "invalid request: {error}",
+    }
+
+    /// The connection broke, or the body is larger than `--max-body-size`.
+    BODY_READ = body_read(error) {
+        tag: "ERR_BODY_READ",
+        http: BAD_REQUEST,
+        grpc: InvalidArgument,
+        family: Plain,
+        message: "failed to read request body: {error}",
+    }
+
+    /// The body is not the JSON that this API expects.
+    MALFORMED_REQUEST = malformed_request(error) {
+        tag: "ERR_MALFORMED_REQUEST",
+        http: BAD_REQUEST,
+        grpc: InvalidArgument,
+        family: Plain,
+        message: "failed deserializing HTTP body: {error}",
+    }
+
+    /// The same where the target sends the reason alone: saving state over HTTP (an item without a key says `"key"
+    /// is a required field`).
+    MALFORMED_REQUEST_BARE = malformed_request_bare(error) {
+        tag: "ERR_MALFORMED_REQUEST",
+        http: BAD_REQUEST,
+        grpc: InvalidArgument,
+        family: Plain,
+        message: "{error}",
+        sent: HttpOnly,
+    }
+
+    /// The data of a binding request cannot be written as bytes.
+    MALFORMED_REQUEST_DATA = malformed_request_data(error) {
+        tag: "ERR_MALFORMED_REQUEST_DATA",
+        http: INTERNAL_SERVER_ERROR,
+        grpc: Internal,
+        family: Plain,
+        message: "can't serialize request data field: {error}",
+        sent: HttpOnly,
+    }
+
+    /// Configuration changes go to the app, and the sidecar has none: set `--app-port`.
+    APP_CHANNEL_NIL = app_channel_nil() {
+        tag: "ERR_APP_CHANNEL_NIL",
+        http: INTERNAL_SERVER_ERROR,
+        grpc: Internal,
+        family: Plain,
+        message: "app channel is not initialized. cannot subscribe to configuration updates",
+        sent: HttpOnly,
+    }
+
+    /// The answer could not be written as JSON.
+    INTERNAL = internal(error) {
+        tag: "ERR_INTERNAL",
+        http: INTERNAL_SERVER_ERROR,
+        grpc: Internal,
+        family: Plain,
+        message: "failed to encode response as JSON: {error}",
+        sent: HttpOnly,
+    }
+}
