@@ -1,1 +1,33 @@
-//! What a backend implements: traits, Settings, Registration, Error.
+//! What a backend implements and what it is given: the traits of the building blocks, `Settings`, `Registration`, `Error`.
+
+#[cfg(test)]
+extern crate self as component;
+
+mod backend;
+mod byte_size;
+mod context;
+mod error;
+mod family;
+mod host;
+mod nearest;
+mod properties;
+mod registration;
+mod registry;
+pub mod secrets;
+pub mod settings;
+mod spec;
+pub mod state;
+
+pub use backend::{Backend, Metadata};
+pub use byte_size::ByteSize;
+pub use component_derive::Settings;
+pub use context::{CallContext, Trace};
+pub use error::{Error, ErrorKind, Retry};
+pub use family::Family;
+pub use host::{Clock, Host, Tasks};
+pub use nearest::nearest;
+pub use properties::{Properties, Unrecognized};
+pub use registration::{Constructing, Constructor, Registration, Setup, Version};
+pub use registry::{LookupError, Registry};
+pub use settings::{Field, Settings, SettingsError};
+pub use spec::{MetadataItem, SecretReference, Spec};

@@ -1,0 +1,26 @@
+//! What this crate offers. Read by `components/all`.
+
+use component::{Constructor, Registration, Settings, Version};
+
+use crate::local_file::{self, LocalFileSettings};
+use crate::memory_state;
+
+/// The state and secret stores of this crate.
+pub const REGISTRATIONS: &[Registration] = &[
+    Registration {
+        component_type: "state.in-memory",
+        aliases: &[],
+        version: Version::Any,
+        summary: "Keeps state in the memory of the sidecar; it is gone when the sidecar ends.",
+        fields: &[],
+        constructor: Constructor::StateStore(memory_state::construct),
+    },
+    Registration {
+        component_type: "secretstores.local.file",
+        aliases: &[],
+        version: Version::Any,
+        summary: "Reads secrets from a JSON file once, when the sidecar starts.",
+        fields: LocalFileSettings::FIELDS,
+        constructor: Constructor::SecretStore(local_file::construct),
+    },
+];
