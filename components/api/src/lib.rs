@@ -1,1 +1,3 @@
 //! What a backend implements: traits, Settings, Registration, Error.
+
+pub mod resolver;

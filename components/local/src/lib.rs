@@ -1,1 +1,4 @@
 //! Components that need no server.
+
+pub mod mdns;
+pub mod nameformat;
