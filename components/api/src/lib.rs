@@ -13,6 +13,7 @@ mod nearest;
 mod properties;
 mod registration;
 mod registry;
+pub mod resolver;
 pub mod secrets;
 pub mod settings;
 mod spec;

@@ -1,7 +1,9 @@
 //! Components that need no server.
 
 mod local_file;
+pub mod mdns;
 mod memory_state;
+pub mod nameformat;
 mod registrations;
 
 pub use registrations::REGISTRATIONS;

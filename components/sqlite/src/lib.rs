@@ -1,0 +1,4 @@
+//! Components on SQLite: the name resolver of one machine.
+
+mod connection;
+pub mod resolver;
