@@ -1,6 +1,6 @@
 //! A pool of HTTP/2 connections by address, for gRPC between sidecars and to gRPC apps.
 //!
-//! A connection is shared by up to [`MAX_LEASES`] calls, kept while any call holds a lease, collected when idle for too
+//! A connection is shared by up to `MAX_LEASES` calls, kept while any call holds a lease, collected when idle for too
 //! long, and replaced when broken. An error says whether the request can have reached the peer: only the caller knows what
 //! that allows. While no connection is open, nothing runs.
 
@@ -23,7 +23,7 @@ use crate::dial::Dialer;
 use crate::{Body, Executor, Tasks};
 
 /// Calls that share one connection before another is opened (the target's cap).
-pub const MAX_LEASES: usize = 2048;
+const MAX_LEASES: usize = 2048;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);

@@ -52,9 +52,7 @@ impl GrpcChannel {
         let mut headers = HeaderMap::new();
         call::to_grpc_headers(&call.metadata, &mut headers)
             .map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
-        if let Some(trace) = &call.trace {
-            trace.inject_grpc(&mut headers);
-        }
+        call.write_trace_grpc(&mut headers);
         self.add_token(&mut headers);
         let message = InvokeRequest {
             method: call.method,

@@ -23,7 +23,7 @@ use crate::channel::{Options, Protocol, Slot};
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const MAX_IDLE: usize = 64;
-const CONFIGURATION_LIMIT: usize = 1 << 20;
+const CONFIGURATION_LIMIT: u64 = 1 << 20;
 
 /// An HTTP server that calls go to.
 pub(crate) struct HttpChannel {
@@ -111,9 +111,7 @@ impl HttpChannel {
                 .map_err(|_| Failure::new(Code::InvalidArgument, "the content type is not a legal header value"))?;
             headers.insert(CONTENT_TYPE, value);
         }
-        if let Some(trace) = &call.trace {
-            trace.inject_http(headers);
-        }
+        call.write_trace_http(headers);
         if let Some(token) = &self.token {
             headers.insert(HeaderName::from_static(security::token::HEADER), token.clone());
         }

@@ -16,12 +16,12 @@ use app::{Channel, Endpoints};
 use call::{Answer, Call, Failure, Payload};
 use mesh::{Resolution, Sidecars};
 use security::path;
+use telemetry::Tracing;
 use tonic::Code;
 
 pub use forwarded::Forwarded;
 pub use target::{InvalidTarget, Target};
 
-use crate::tracing::Traces;
 
 /// Attempts after the first one, when the target provably was not reached (built-in policy of the target).
 const RETRIES: u32 = 3;
@@ -51,8 +51,8 @@ pub struct Parts {
     pub sidecars: Sidecars,
     /// What is said about the way of a call.
     pub forwarded: Forwarded,
-    /// Trace contexts.
-    pub traces: Traces,
+    /// Which span a hop passes on.
+    pub tracing: Tracing,
 }
 
 /// The service invocation block. A clone is the same block.
@@ -77,9 +77,9 @@ impl Invoker {
         &self.parts.endpoints
     }
 
-    /// How calls stand in their traces.
-    pub fn traces(&self) -> &Traces {
-        &self.parts.traces
+    /// Which span a hop passes on.
+    pub fn tracing(&self) -> Tracing {
+        self.parts.tracing
     }
 
     /// Invokes a method of `target` for our app: `app`, `app.namespace`, the name of an endpoint or an `http(s)://` URL.
@@ -118,9 +118,7 @@ impl Invoker {
         stamp::caller(&mut call.metadata, &self.parts.identity, id);
         call::set(&mut call.metadata, "destination-app-id", id);
         self.parts.forwarded.add(&mut call.metadata);
-        if let Some(trace) = &call.trace {
-            trace.replace_in(&mut call.metadata);
-        }
+        call.stamp_trace();
         let mut attempt = 0;
         loop {
             let failure = match self.attempt(id, namespace, &mut call).await {

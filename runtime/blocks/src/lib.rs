@@ -1,1 +1,5 @@
-//! What each API means.
+//! What each API means, whatever door it was asked through.
+
+pub mod health;
+pub mod invoke;
+pub mod metadata;

@@ -47,36 +47,13 @@ impl From<Status> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
-            Some(code) => write!(formatter, "rpc error: code = {} desc = {}", code_name(code), self.message),
+            Some(code) => write!(formatter, "rpc error: code = {} desc = {}", errors::code_name(code), self.message),
             None => formatter.write_str(&self.message),
         }
     }
 }
 
 impl std::error::Error for Failure {}
-
-/// The name of a gRPC code as the target spells it.
-pub fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "Canceled",
-        Code::Unknown => "Unknown",
-        Code::InvalidArgument => "InvalidArgument",
-        Code::DeadlineExceeded => "DeadlineExceeded",
-        Code::NotFound => "NotFound",
-        Code::AlreadyExists => "AlreadyExists",
-        Code::PermissionDenied => "PermissionDenied",
-        Code::ResourceExhausted => "ResourceExhausted",
-        Code::FailedPrecondition => "FailedPrecondition",
-        Code::Aborted => "Aborted",
-        Code::OutOfRange => "OutOfRange",
-        Code::Unimplemented => "Unimplemented",
-        Code::Internal => "Internal",
-        Code::Unavailable => "Unavailable",
-        Code::DataLoss => "DataLoss",
-        Code::Unauthenticated => "Unauthenticated",
-    }
-}
 
 impl Failure {
     /// What a status from a gRPC client stub means: one that was made here, because nothing could be sent, allows another

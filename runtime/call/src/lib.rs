@@ -11,7 +11,7 @@ mod payload;
 mod request;
 
 pub use answer::Answer;
-pub use failure::{Failure, code_name};
+pub use failure::Failure;
 pub use headers::{
     InvalidHeader, from_grpc_headers, from_http_headers, to_grpc_headers, to_http_headers, to_invoke_service_headers,
 };

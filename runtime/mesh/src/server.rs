@@ -30,8 +30,8 @@ pub trait Inbound: Send + Sync + 'static {
     /// Passes a gRPC request of an unknown service to the local app.
     async fn proxy(&self, request: Request<Body>) -> Response<Body>;
 
-    /// Where a call that arrived with these headers stands in its trace.
-    fn trace(&self, headers: &HeaderMap) -> Option<SpanContext>;
+    /// The span of this hop, for a call that arrived with these headers.
+    fn trace(&self, headers: &HeaderMap, call: &Call) -> Option<SpanContext>;
 }
 
 /// The handler of the internal port.
@@ -75,7 +75,7 @@ impl Server {
         let pieces = Pieces::<InternalInvokeRequestStream>::new(decoder, first.payload, false);
         let payload = Payload::Once(service::body::boxed(pieces));
         let mut call = Call::from_head(head, Some(payload)).ok_or_else(missing)?;
-        call.trace = self.inbound.trace(&parts.headers);
+        call.trace = self.inbound.trace(&parts.headers, &call);
         let wants_events = wants_events(&call);
         let answer = self.inbound.call(call).await.map_err(Failure::into_status)?;
         // An event stream is answered by events or not at all, as in the target.
@@ -95,7 +95,7 @@ impl Server {
             None => return Err(invalid("the request is empty")),
         };
         let mut call = Call::from_head(head, None).ok_or_else(|| invalid("field Message is nil"))?;
-        call.trace = self.inbound.trace(&parts.headers);
+        call.trace = self.inbound.trace(&parts.headers, &call);
         let answer = self.inbound.call(call).await.map_err(Failure::into_status)?;
         let mut head = answer.head();
         let type_url = answer.type_url;

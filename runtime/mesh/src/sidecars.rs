@@ -46,9 +46,7 @@ impl Sidecars {
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        if let Some(trace) = &call.trace {
-            trace.inject_grpc(headers);
-        }
+        call.write_trace_grpc(headers);
         let response = self.send(address, request).await?;
         self.read(response, app_id).await
     }

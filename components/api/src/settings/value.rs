@@ -98,7 +98,8 @@ impl SettingValue for Duration {
     const EXPECTED: &'static str = "a duration such as 1m30s, or a number of seconds";
 
     fn from_text(text: &str) -> Option<Self> {
-        schedule::parse_go_duration(text).ok().or_else(|| text.parse().ok().map(Duration::from_secs))
+        let parsed = schedule::parse_go_duration(text).ok().and_then(schedule::GoDuration::to_std);
+        parsed.or_else(|| text.parse().ok().map(Duration::from_secs))
     }
 }
 

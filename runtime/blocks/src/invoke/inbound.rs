@@ -28,7 +28,8 @@ impl Inbound for Invoker {
         self.proxy_from_peer(request).await
     }
 
-    fn trace(&self, headers: &HeaderMap) -> Option<SpanContext> {
-        self.parts.traces.arriving_grpc(headers)
+    fn trace(&self, headers: &HeaderMap, call: &Call) -> Option<SpanContext> {
+        let incoming = SpanContext::from_grpc(headers).or_else(|| call.announced_trace());
+        self.parts.tracing.next(incoming.as_ref())
     }
 }

@@ -6,6 +6,7 @@ use call::Failure;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use service::Body;
+use telemetry::trace::SpanContext;
 use tonic::Code;
 
 use super::{Invoker, Target, canonical};
@@ -41,6 +42,10 @@ impl Invoker {
         answer(routed)
     }
 
+    fn next_span(&self, headers: &HeaderMap) -> Option<SpanContext> {
+        self.parts.tracing.next(SpanContext::from_grpc(headers).as_ref())
+    }
+
     fn named(&self, headers: &HeaderMap) -> Result<Target, Failure> {
         let missing = || {
             Failure::plain(
@@ -70,8 +75,8 @@ impl Invoker {
             return self.to_own_app(request).await;
         }
         request.headers_mut().remove(TARGET);
-        if let Some(trace) = self.parts.traces.arriving_grpc(request.headers()) {
-            trace.inject_grpc(request.headers_mut());
+        if let Some(trace) = self.next_span(request.headers()) {
+            trace.write_grpc(request.headers_mut());
         }
         self.to_sidecar(&id, &namespace, request).await
     }
@@ -86,8 +91,8 @@ impl Invoker {
             return Err(Failure::plain("cannot invoke local endpoint: app channel not initialized"));
         };
         request.headers_mut().remove(TARGET);
-        if let Some(trace) = self.parts.traces.arriving_grpc(request.headers()) {
-            trace.inject_grpc(request.headers_mut());
+        if let Some(trace) = self.next_span(request.headers()) {
+            trace.write_grpc(request.headers_mut());
         }
         channel.proxy(request).await
     }
