@@ -1,11 +1,13 @@
 //! What the doors open to: the blocks of one sidecar.
 
+use std::sync::Arc;
+
 use blocks::health::Readiness;
 use blocks::invoke::Invoker;
 use blocks::metadata::Metadata;
 use blocks::secrets::Secrets;
 use blocks::state::States;
-use service::Shutdown;
+use service::{Shutdown, Tasks};
 
 /// How much one request may carry.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +32,12 @@ pub struct Api {
     pub readiness: Readiness,
     /// Whether calls out of the app can be served; true before the app itself is reachable.
     pub outbound: Readiness,
-    /// Stops the sidecar.
+    /// Stops the sidecar gracefully.
     pub shutdown: Shutdown,
+    /// Ends the process at once, with exit code 1.
+    pub force_shutdown: Arc<dyn Fn() + Send + Sync>,
+    /// Where work beside a request runs.
+    pub tasks: Tasks,
     /// Limits.
     pub limits: Limits,
 }

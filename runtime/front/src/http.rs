@@ -94,7 +94,7 @@ impl HttpDoor {
         if let Some(expected) = self.options.token.as_deref().filter(|_| !self.options.public) {
             let refused = token::check(expected, request.headers()).is_err();
             if refused && !is_health(request.method(), request.uri()) {
-                return respond::text(StatusCode::UNAUTHORIZED, "invalid api token\n");
+                return respond::error(&errors::api_token_invalid());
             }
         }
         request.headers_mut().remove(token::HEADER);
@@ -130,7 +130,7 @@ impl HttpDoor {
             Routed { method: parts.method, uri: parts.uri, headers: parts.headers, parameters: Vec::new(), body };
         let Some(Matched { api, parameters }) = matched else {
             if self.options.public {
-                return respond::text(StatusCode::NOT_FOUND, "404 page not found\n");
+                return respond::error(&errors::route_not_found());
             }
             return invoke::invoke(&self.api, routed).await;
         };
@@ -145,7 +145,7 @@ impl HttpDoor {
         }
         match api.operation {
             Some(operation) => self.operate(operation, routed).await,
-            None => respond::error(&errors::not_built(api.name)),
+            None => respond::error(&errors::api_not_built(api.name)),
         }
     }
 

@@ -8,6 +8,7 @@ mod cors;
 mod grpc;
 mod http;
 mod routes;
+mod shutdown;
 mod table;
 
 pub use api::{Api, Limits};

@@ -35,22 +35,27 @@ pub trait Inbound: Send + Sync + 'static {
 }
 
 /// The handler of the internal port.
-#[derive(Clone)]
 pub struct Server {
     inbound: Arc<dyn Inbound>,
     max_message: usize,
+    reflection: service::Reflection,
 }
 
 impl Server {
     /// Serves `inbound`; a message may have `max_message` bytes.
     pub fn new(inbound: Arc<dyn Inbound>, max_message: usize) -> Self {
-        Self { inbound, max_message }
+        let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.internals.v1.ServiceInvocation"]);
+        Self { inbound, max_message, reflection }
     }
 
     /// Answers one request of a peer.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
-            return self.inbound.proxy(request).await;
+            return if service::Reflection::serves(request.uri().path()) {
+                self.reflection.handle(request).await
+            } else {
+                self.inbound.proxy(request).await
+            };
         };
         let answer = match method {
             "CallLocalStream" => self.call_local_stream(request).await,

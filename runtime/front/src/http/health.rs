@@ -10,7 +10,7 @@ pub(super) fn healthz(api: &Api, request: &Routed) -> Response<Body> {
     let missing = api.readiness.missing();
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(|target| target.name).collect();
-        return respond::error(&errors::health_not_ready(&names));
+        return respond::error(&errors::health_not_ready(format!("[{}]", names.join(" "))));
     }
     let asked = request.query().into_iter().find(|(name, _)| name == "appid");
     if asked.is_some_and(|(_, id)| id != api.app_id) {
@@ -23,5 +23,5 @@ pub(super) fn outbound(api: &Api) -> Response<Body> {
     if api.outbound.missing().is_empty() {
         return respond::empty();
     }
-    respond::error(&errors::outbound_health_not_ready())
+    respond::error(&errors::health_outbound_not_ready())
 }

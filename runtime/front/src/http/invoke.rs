@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, H
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use security::path;
 use service::Body;
+use telemetry::trace::SpanContext;
 use tonic::Code;
 use wire::common::HttpExtension;
 
@@ -36,10 +37,7 @@ pub(super) async fn invoke(api: &Api, request: Routed) -> Response<Body> {
         return failed(&target, &Failure::plain("stream too large"));
     }
     let wants_events = wants_events(&request.headers);
-    let trace = match api.invoker.traces().arriving_http(&request.headers) {
-        Ok(trace) => trace,
-        Err(error) => return respond::text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
-    };
+    let trace = api.invoker.tracing().next(SpanContext::from_http(&request.headers).as_ref());
     let answered_trace = trace.clone().filter(|_| !request.headers.contains_key("traceparent"));
     let call = call_of(request, method, trace);
     let mut response = match api.invoker.invoke(&target, call).await {
@@ -49,12 +47,12 @@ pub(super) async fn invoke(api: &Api, request: Routed) -> Response<Body> {
     if let Some(trace) = answered_trace
         && !response.headers().contains_key("traceparent")
     {
-        trace.inject_http(response.headers_mut());
+        trace.write_http(response.headers_mut());
     }
     response
 }
 
-fn call_of(request: Routed, method: String, trace: Option<telemetry::trace::SpanContext>) -> Call {
+fn call_of(request: Routed, method: String, trace: Option<SpanContext>) -> Call {
     let mut headers = request.headers;
     headers.remove(APP_ID);
     let verb = Verb::from_str_name(request.method.as_str()).filter(|verb| *verb != Verb::None).unwrap_or(Verb::Post);
@@ -84,8 +82,10 @@ fn wants_events(headers: &HeaderMap) -> bool {
 
 fn failed(target: &str, failure: &Failure) -> Response<Body> {
     tracing::debug!(target: "dapr.runtime.http", "HTTP service invocation failed to complete with error: {failure}");
-    let denied = failure.code == Some(Code::PermissionDenied);
-    respond::error(&errors::direct_invoke(target, &failure.to_string(), denied))
+    respond::error(&match failure.code {
+        Some(Code::PermissionDenied) => errors::direct_invoke_denied(target, failure.to_string()),
+        _ => errors::direct_invoke(target, failure.to_string()),
+    })
 }
 
 /// The app's answer. What a gRPC app answered is given an HTTP status; its error becomes a JSON body.
@@ -106,7 +106,7 @@ fn respond_with(answer: Answer, wants_events: bool) -> Result<Response<Body>, Fa
         if code == StatusCode::OK {
             (code, answer.payload.into_body())
         } else {
-            (code, service::body::full(errors::http::status_json(&answer.status.into_rpc())))
+            (code, service::body::full(status_json(&answer.status)))
         }
     };
     if wants_events && status.is_success() {
@@ -117,6 +117,24 @@ fn respond_with(answer: Answer, wants_events: bool) -> Result<Response<Body>, Fa
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// The error of a gRPC app as the target writes it: the JSON form of its status. A detail keeps its bytes.
+fn status_json(status: &wire::internals::Status) -> String {
+    let mut object = serde_json::Map::new();
+    if status.code != 0 {
+        object.insert("code".into(), status.code.into());
+    }
+    if !status.message.is_empty() {
+        object.insert("message".into(), status.message.as_str().into());
+    }
+    if !status.details.is_empty() {
+        let details = status.details.iter().map(|detail| {
+            serde_json::json!({ "@type": detail.type_url, "value": STANDARD.encode(&detail.value) })
+        });
+        object.insert("details".into(), details.collect());
+    }
+    serde_json::Value::Object(object).to_string()
 }
 
 /// Target and method of a request, from its header, its basic auth, or its path; `None` when it names no target.

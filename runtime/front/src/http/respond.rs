@@ -33,6 +33,12 @@ pub(super) fn text(status: StatusCode, message: &str) -> Response<Body> {
 
 /// An error of the catalogue.
 pub(super) fn error(error: &ApiError) -> Response<Body> {
-    let (status, body) = errors::http::render(error);
-    json(status, body)
+    let rendered = errors::http::render(error);
+    let mut response = json(rendered.status, rendered.body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
+    if rendered.content_type.starts_with("text/") {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    response
 }

@@ -1,0 +1,105 @@
+//! The gRPC door: token, access list, then the Dapr service, reflection, or the proxy for services we do not know.
+
+mod dapr;
+mod invoke;
+mod secrets;
+mod state;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::USER_AGENT;
+use http::{Request, Response};
+use security::token;
+use service::Body;
+use tonic::Status;
+use tower_service::Service as _;
+use wire::runtime::dapr_server::DaprServer;
+
+use crate::api_log::Entry;
+use crate::routes::Routes;
+use crate::{Access, Api, ApiLog};
+
+const DAPR: &str = "/dapr.proto.runtime.v1.Dapr/";
+const TASK_HUB: &str = "/TaskHubSidecarService/";
+
+/// The gRPC API on one or more listeners.
+pub struct GrpcDoor {
+    api: Arc<Api>,
+    routes: Routes,
+    token: Option<String>,
+    log: ApiLog,
+    dapr: DaprServer<dapr::Dapr>,
+    reflection: service::Reflection,
+}
+
+impl GrpcDoor {
+    /// A door to these blocks.
+    pub fn new(api: Arc<Api>, access: &Access, token: Option<String>, log: ApiLog) -> Self {
+        let limit = usize::try_from(api.limits.max_body).unwrap_or(usize::MAX);
+        let dapr = DaprServer::new(dapr::Dapr::new(Arc::clone(&api)))
+            .max_decoding_message_size(limit)
+            .max_encoding_message_size(limit);
+        let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.runtime.v1.Dapr"]);
+        Self { routes: Routes::new(access, false), api, token, log, dapr, reflection }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        if !self.log.enabled {
+            return self.authenticated(request).await;
+        }
+        let entry = Entry {
+            started: Instant::now(),
+            method: request.uri().path().to_owned(),
+            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned(),
+        };
+        let response = self.authenticated(request).await;
+        // The code of an answer that streams stands in its trailers, which come later.
+        let code = Status::from_header_map(response.headers()).map_or(0, |status| status.code() as i32);
+        ApiLog::grpc(&entry, code);
+        response
+    }
+
+    async fn authenticated(&self, mut request: Request<Body>) -> Response<Body> {
+        if let Some(expected) = &self.token {
+            match token::check(expected, request.headers()) {
+                Ok(()) => {}
+                Err(token::Refused::Missing) => return refuse(errors::api_token_missing()),
+                Err(token::Refused::Wrong) => return refuse(errors::api_token_mismatch()),
+            }
+        }
+        request.headers_mut().remove(token::HEADER);
+        self.route(request).await
+    }
+
+    async fn route(&self, request: Request<Body>) -> Response<Body> {
+        let path = request.uri().path();
+        if let Some(method) = path.strip_prefix(DAPR) {
+            return match self.routes.grpc(method) {
+                Some((_, false)) => refuse(errors::api_denied()),
+                Some((api, true)) if api.operation.is_none() => refuse(errors::api_not_built(api.name)),
+                _ => self.dapr(request).await,
+            };
+        }
+        if path.starts_with(TASK_HUB) {
+            return refuse(errors::api_not_built("TaskHubSidecarService"));
+        }
+        if service::Reflection::serves(path) {
+            return self.reflection.handle(request).await;
+        }
+        self.api.invoker.proxy(request).await
+    }
+
+    async fn dapr(&self, request: Request<Body>) -> Response<Body> {
+        let mut dapr = self.dapr.clone();
+        match dapr.call(request).await {
+            Ok(response) => response.map(service::body::boxed),
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn refuse(error: errors::ApiError) -> Response<Body> {
+    Status::from(error).into_http()
+}

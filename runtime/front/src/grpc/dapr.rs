@@ -1,0 +1,85 @@
+//! The Dapr service: each method is a few lines that hand over to an operation. What is not built never reaches this file:
+//! the door answers it from the table.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use wire::common::{InvokeResponse, StateItem};
+use wire::runtime as v1;
+
+use super::{invoke, secrets, state};
+use crate::Api;
+
+/// The operations of the Dapr service.
+pub(super) struct Dapr {
+    pub(super) api: Arc<Api>,
+}
+
+impl Dapr {
+    pub(super) fn new(api: Arc<Api>) -> Self {
+        Self { api }
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl v1::dapr_server::Dapr for Dapr {
+    async fn invoke_service(&self, request: Request<v1::InvokeServiceRequest>) -> Answer<InvokeResponse> {
+        invoke::invoke_service(&self.api, request).await
+    }
+
+    async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Answer<v1::GetStateResponse> {
+        state::get(&self.api, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_bulk_state(&self, request: Request<v1::GetBulkStateRequest>) -> Answer<v1::GetBulkStateResponse> {
+        state::get_bulk(&self.api, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn save_state(&self, request: Request<v1::SaveStateRequest>) -> Answer<()> {
+        state::save(&self.api, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete_state(&self, request: Request<v1::DeleteStateRequest>) -> Answer<()> {
+        state::delete(&self.api, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete_bulk_state(&self, request: Request<v1::DeleteBulkStateRequest>) -> Answer<()> {
+        let v1::DeleteBulkStateRequest { store_name, states } = request.into_inner();
+        let states: Vec<StateItem> = states;
+        state::delete_bulk(&self.api, &store_name, states).await.map(Response::new)
+    }
+
+    async fn execute_state_transaction(&self, request: Request<v1::ExecuteStateTransactionRequest>) -> Answer<()> {
+        state::transact(&self.api, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn query_state_alpha1(&self, request: Request<v1::QueryStateRequest>) -> Answer<v1::QueryStateResponse> {
+        state::query(&self.api, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_secret(&self, request: Request<v1::GetSecretRequest>) -> Answer<v1::GetSecretResponse> {
+        secrets::get(&self.api, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_bulk_secret(&self, request: Request<v1::GetBulkSecretRequest>) -> Answer<v1::GetBulkSecretResponse> {
+        secrets::get_bulk(&self.api, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_metadata(&self, _: Request<v1::GetMetadataRequest>) -> Answer<v1::GetMetadataResponse> {
+        Ok(Response::new(self.api.metadata.get()))
+    }
+
+    async fn set_metadata(&self, request: Request<v1::SetMetadataRequest>) -> Answer<()> {
+        let v1::SetMetadataRequest { key, value } = request.into_inner();
+        self.api.metadata.put(&key, &value).map_err(|error| errors::bad_request(error.to_string()))?;
+        Ok(Response::new(()))
+    }
+
+    async fn shutdown(&self, request: Request<v1::ShutdownRequest>) -> Answer<()> {
+        let force = request.metadata().get("dapr-force-shutdown").is_some_and(|value| value == "true");
+        crate::shutdown::request(&self.api, force);
+        Ok(Response::new(()))
+    }
+}
