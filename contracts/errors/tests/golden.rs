@@ -1,5 +1,7 @@
 //! Pins every row in both renderings. A change of the snapshot is a change of what apps see: say so in changes/.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::fmt::Write;
 
 use trilby_errors::{self as errors, ApiError};
