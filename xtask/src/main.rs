@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+mod gen_errors;
 mod gen_wire;
 mod generate;
 

@@ -201,3 +201,55 @@ impl Error for ApiError {
         self.inner.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::google_rpc::ErrorInfo;
+
+    fn component_status(metadata: &[(&str, &str)]) -> tonic::Status {
+        let info = ErrorInfo {
+            reason: "WHY".to_owned(),
+            domain: "broker.example".to_owned(),
+            metadata: metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        crate::grpc::status_with_details(Code::ResourceExhausted, "too much", vec![crate::grpc::error_info(&info)])
+    }
+
+    #[test]
+    fn error_of_a_component_passes_through() {
+        let status = component_status(&[("kit_error", "true"), ("http_code", "429"), ("tag", "ERR_QUOTA")]);
+        let error = ApiError::from_component(&status).unwrap();
+        let http = crate::http::render(&error);
+        assert_eq!(http.status.as_u16(), 429);
+        let body: serde_json::Value = serde_json::from_slice(&http.body).unwrap();
+        assert_eq!(body["errorCode"], "ERR_QUOTA");
+        assert_eq!(body["details"][0]["domain"], "broker.example");
+        assert_eq!(body["details"][0]["metadata"], serde_json::Value::Null);
+        assert_eq!(crate::grpc::render(&error).code(), Code::ResourceExhausted);
+        assert_eq!(error.metric(), Some(("ERR_QUOTA", Category::PluggableComponent)));
+    }
+
+    #[test]
+    fn ordinary_status_of_a_component_is_no_error_of_its_own() {
+        assert!(ApiError::from_component(&component_status(&[("http_code", "429")])).is_none());
+        assert!(ApiError::from_component(&component_status(&[("kit_error", "true"), ("http_code", "x")])).is_none());
+        assert!(ApiError::from_component(&tonic::Status::internal("no")).is_none());
+    }
+
+    #[test]
+    fn code_of_a_failed_call_gives_both_codes() {
+        let error = crate::job_schedule("a", "n", "exists").with_grpc_code(Code::AlreadyExists);
+        assert_eq!((error.http_status().as_u16(), error.grpc_code()), (409, Code::AlreadyExists));
+        let error = crate::job_schedule("a", "n", "?").with_grpc_code(Code::Unknown);
+        assert_eq!((error.http_status().as_u16(), error.grpc_code()), (500, Code::Internal));
+    }
+
+    #[test]
+    fn error_is_one_pointer_and_names_its_cause() {
+        assert_eq!(size_of::<ApiError>(), size_of::<usize>());
+        let error = crate::body_read("gone").with_source(std::io::Error::other("reset"));
+        assert_eq!(error.source().unwrap().to_string(), "reset");
+        assert_eq!(error.to_string(), "api error: code = InvalidArgument desc = failed to read request body: gone");
+    }
+}

@@ -110,3 +110,35 @@ pub fn reason_phrase(status: u16) -> &'static str {
         _ => StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_maps_are_those_of_the_target() {
+        let grpc: Vec<u16> = (0..=16).map(|code| http_from_grpc(Code::from_i32(code)).as_u16()).collect();
+        assert_eq!(grpc, [200, 408, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401]);
+        let http = [(204, 0), (400, 13), (401, 16), (403, 7), (404, 5), (408, 1), (409, 6), (429, 8), (500, 2)];
+        for (status, code) in http.into_iter().chain([(501, 12), (503, 14), (504, 4), (302, 2), (418, 2), (0, 2)]) {
+            assert_eq!(grpc_from_http(status) as i32, code, "{status}");
+        }
+    }
+
+    #[test]
+    fn long_detail_is_cut_between_letters() {
+        let detail = format!("{}ä{}", "x".repeat(62), "y".repeat(10));
+        let status = status_from_http_response(502, &detail);
+        let info = crate::grpc::only_error_info(&status).unwrap();
+        assert_eq!((status.code(), status.message()), (Code::Unknown, "Bad Gateway"));
+        assert_eq!(info.metadata["http.error_message"], "x".repeat(62));
+    }
+
+    #[test]
+    fn standard_words_are_those_of_the_target() {
+        assert_eq!(reason_phrase(413), "Request Entity Too Large");
+        assert_eq!(reason_phrase(418), "I'm a teapot");
+        assert_eq!(reason_phrase(999), "");
+        assert_eq!(reason_phrase(0), "");
+    }
+}

@@ -1,4 +1,4 @@
-//! Rows that every API shares.
+//! Rows that every API shares, and those that the target counts as common although one API sends them.
 
 catalogue! { Common:
     /// Any failure that has no row of its own.
@@ -94,5 +94,42 @@ catalogue! { Common:
         family: Plain,
         message: "failed to encode response as JSON: {error}",
         sent: HttpOnly,
+    }
+
+    /// The error of a gRPC app could not be written as JSON.
+    MALFORMED_RESPONSE = malformed_response(error) {
+        tag: "ERR_MALFORMED_RESPONSE",
+        http: INTERNAL_SERVER_ERROR,
+        grpc: Internal,
+        family: Plain,
+        message: "{error}",
+        sent: HttpOnly,
+    }
+
+    /// The request does not say what to lock.
+    LOCK_RESOURCE_ID_EMPTY = lock_resource_id_empty(store) {
+        tag: "ERR_MALFORMED_REQUEST",
+        http: BAD_REQUEST,
+        grpc: InvalidArgument,
+        family: Plain,
+        message: "ResourceId is empty in lock store {store}",
+    }
+
+    /// The request does not say who locks.
+    LOCK_OWNER_EMPTY = lock_owner_empty(store) {
+        tag: "ERR_MALFORMED_REQUEST",
+        http: BAD_REQUEST,
+        grpc: InvalidArgument,
+        family: Plain,
+        message: "LockOwner is empty in lock store {store}",
+    }
+
+    /// A lock must end by itself after at least a second.
+    LOCK_EXPIRY_NOT_POSITIVE = lock_expiry_not_positive(store) {
+        tag: "ERR_MALFORMED_REQUEST",
+        http: BAD_REQUEST,
+        grpc: InvalidArgument,
+        family: Plain,
+        message: "ExpiryInSeconds is not positive in lock store {store}",
     }
 }

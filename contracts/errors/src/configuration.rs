@@ -42,7 +42,7 @@ catalogue! { Configuration:
     CONFIGURATION_UNSUBSCRIBE = configuration_unsubscribe(subscription, error) {
         tag: "ERR_CONFIGURATION_UNSUBSCRIBE",
         http: INTERNAL_SERVER_ERROR,
-        grpc: Ok,
+        grpc: Internal,
         family: Plain,
         message: "failed to unsubscribe to configuration request {subscription}: {error}",
     }

@@ -37,3 +37,15 @@ pub(crate) fn object<'a>(out: &mut String, members: impl IntoIterator<Item = (&'
     }
     out.push('}');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_html_would_read() {
+        let mut out = String::new();
+        string(&mut out, "a<b>&\u{2028}\u{1}\t\"\\ä\u{7f}");
+        assert_eq!(out, "\"a\\u003cb\\u003e\\u0026\\u2028\\u0001\\t\\\"\\\\ä\u{7f}\"");
+    }
+}

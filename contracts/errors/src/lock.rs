@@ -19,33 +19,6 @@ catalogue! { Lock:
         message: "lock store {store} not found",
     }
 
-    /// The request does not say what to lock.
-    LOCK_RESOURCE_ID_EMPTY = lock_resource_id_empty(store) {
-        tag: "ERR_MALFORMED_REQUEST",
-        http: BAD_REQUEST,
-        grpc: InvalidArgument,
-        family: Plain,
-        message: "ResourceId is empty in lock store {store}",
-    }
-
-    /// The request does not say who locks.
-    LOCK_OWNER_EMPTY = lock_owner_empty(store) {
-        tag: "ERR_MALFORMED_REQUEST",
-        http: BAD_REQUEST,
-        grpc: InvalidArgument,
-        family: Plain,
-        message: "LockOwner is empty in lock store {store}",
-    }
-
-    /// A lock must end by itself after at least a second.
-    LOCK_EXPIRY_NOT_POSITIVE = lock_expiry_not_positive(store) {
-        tag: "ERR_MALFORMED_REQUEST",
-        http: BAD_REQUEST,
-        grpc: InvalidArgument,
-        family: Plain,
-        message: "ExpiryInSeconds is not positive in lock store {store}",
-    }
-
     /// The store failed, which is not the same as the lock being held: that is a plain answer.
     LOCK_TRY = lock_try(error) {
         tag: "ERR_TRY_LOCK",

@@ -33,3 +33,14 @@ impl Debug for Argument<'_> {
         formatter.write_char('"')
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_like_go() {
+        assert_eq!(format!("{:?}", Argument(&"a \"b\" \\ \n \u{1} ä '")), r#""a \"b\" \\ \n \x01 ä '""#);
+        assert_eq!(format!("{}", Argument(&"a \"b\"")), "a \"b\"");
+    }
+}

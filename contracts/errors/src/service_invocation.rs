@@ -39,16 +39,6 @@ catalogue! { ServiceInvocation:
         message: "invoke API is not ready",
     }
 
-    /// The error of a gRPC app could not be written as JSON.
-    MALFORMED_RESPONSE = malformed_response(error) {
-        tag: "ERR_MALFORMED_RESPONSE",
-        http: INTERNAL_SERVER_ERROR,
-        grpc: Internal,
-        family: Plain,
-        message: "{error}",
-        sent: HttpOnly,
-    }
-
     /// The method name holds a NUL, a control character, `#` or `?`, or leaves its root.
     INVOKE_METHOD_INVALID = invoke_method_invalid(error) {
         tag: "",

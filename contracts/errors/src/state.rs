@@ -217,7 +217,8 @@ catalogue! { State:
         resource: "state" store Bare,
     }
 
-    /// A key must not contain `||`, which separates it from the prefix of the app.
+    /// A key must not contain `||`, which separates it from the prefix of the app. The HTTP door of the target wraps this
+    /// error in itself: there the argument is the text of the whole first error, with its `api error: code = ...`.
     STATE_ILLEGAL_KEY = state_illegal_key(store, key, error) {
         tag: "ERR_MALFORMED_REQUEST",
         reason: "DAPR_STATE_ILLEGAL_KEY",
