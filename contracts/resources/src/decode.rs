@@ -278,7 +278,8 @@ impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
         let Some(node) = self.items.next() else { return Ok(None) };
         let path = Path::Item(self.reader.path, self.index);
         self.index += 1;
-        seed.deserialize(Reader { node, path: &path, dialect: self.reader.dialect }).map(Some)
+        let inner = Reader { node, path: &path, dialect: self.reader.dialect };
+        seed.deserialize(inner).map(Some).map_err(|problem| inner.located(problem))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -308,6 +309,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_> {
             return Err(Problem::of_file("a value was asked for before its key"));
         };
         let path = Path::Field(self.reader.path, &name);
-        seed.deserialize(Reader { node, path: &path, dialect: self.reader.dialect })
+        let inner = Reader { node, path: &path, dialect: self.reader.dialect };
+        seed.deserialize(inner).map_err(|problem| inner.located(problem))
     }
 }

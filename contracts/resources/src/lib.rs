@@ -28,6 +28,7 @@ pub use error::{Duplicate, Error, Place, Problem};
 pub use http_endpoint::{ClientTls, HttpEndpoint, HttpEndpointSpec, TlsDocument};
 pub use load::{
     LARGEST_FILE, Loaded, Origin, ResourceFile, Selection, Warning, is_yaml_name, load_files, load_folders,
+    parse_resource,
 };
 pub use mcp_server::{
     McpAuth, McpCatalog, McpEndpoint, McpHook, McpHookWorkflow, McpHttp, McpMiddleware, McpMutatingHook, McpOauth2,

@@ -162,6 +162,17 @@ pub fn load_files(files: &[ResourceFile], selection: &Selection) -> Loaded {
     }
 }
 
+/// Reads one document, YAML or JSON, into a kind, whatever its own kind says.
+///
+/// # Errors
+/// Names the place, the path and what was expected; an empty document is a problem too.
+pub fn parse_resource<R: Resource>(text: &str) -> Result<R, Problem> {
+    match parse(text, 0)? {
+        Some(node) => decode(&node, Dialect::Resource),
+        None => Err(Problem::of_file(format!("expected a {}, found an empty document", R::KIND))),
+    }
+}
+
 /// Whether a file name ends in `.yaml` or `.yml`, in any case.
 pub fn is_yaml_name(name: &Path) -> bool {
     name.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml"))
