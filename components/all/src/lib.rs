@@ -1,1 +1,7 @@
-//! The list of backends in this build.
+//! The list of backends in this build. The only Cargo features of the workspace are here.
+
+mod build;
+mod known_types;
+
+pub use build::{registrations, registry};
+pub use known_types::KNOWN_TYPES;

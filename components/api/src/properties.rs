@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::nearest;
-use crate::settings::{Field, SettingsError};
+use crate::settings::SettingsError;
 
 /// Names and values of a component's metadata. Names are compared without regard to case, as the target does.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -42,14 +42,14 @@ impl Properties {
         }
     }
 
-    /// Names that none of `fields` has but that come close to one. Names that resemble nothing are left alone: the target
-    /// ignores them, and apps use them as notes.
-    pub fn near_misses(&self, fields: &[Field]) -> Vec<Unrecognized> {
-        let known = || fields.iter().flat_map(|field| std::iter::once(field.name).chain(field.aliases.iter().copied()));
+    /// Names that are none of `known` (given in their usual case) but come close to one. Names that resemble nothing are left
+    /// alone: the target ignores them, and apps use them as notes.
+    pub fn near_misses(&self, known: impl IntoIterator<Item = &'static str>) -> Vec<Unrecognized> {
+        let known: Vec<&'static str> = known.into_iter().collect();
         self.entries
             .iter()
-            .filter(|(name, _)| !known().any(|field| field.eq_ignore_ascii_case(name)))
-            .map(|(name, _)| Unrecognized { name: name.clone(), nearest: nearest(name, known()) })
+            .filter(|(name, _)| !known.iter().any(|known| known.eq_ignore_ascii_case(name)))
+            .map(|(name, _)| Unrecognized { name: name.clone(), nearest: nearest(name, known.iter().copied()) })
             .filter(|unrecognized| !unrecognized.nearest.is_empty())
             .collect()
     }

@@ -62,6 +62,13 @@ pub struct Field {
     pub doc: &'static str,
 }
 
+impl Field {
+    /// Every name it may be given under.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
 /// Metadata that cannot be read. Its text names the field, what was given (unless secret) and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingsError {
@@ -126,8 +133,7 @@ pub fn check_names(properties: &Properties) -> Result<(), SettingsError> {
 /// # Errors
 /// `Missing` or `Invalid`.
 pub fn read<T: SettingValue>(properties: &Properties, field: &Field) -> Result<T, SettingsError> {
-    let names = std::iter::once(field.name).chain(field.aliases.iter().copied());
-    let given = names.filter_map(|name| properties.get(name)).next();
+    let given = field.names().find_map(|name| properties.get(name));
     let given = given.filter(|text| !text.is_empty() || (T::EMPTY_IS_A_VALUE && !field.required));
     match given.or(field.default) {
         Some(text) => {

@@ -1,1 +1,13 @@
 //! The loaded components and the one function every call to a component goes through.
+
+mod components;
+mod generation;
+mod load_error;
+mod loader;
+mod secret_references;
+
+pub use components::{ComponentInfo, LoadedComponents};
+pub use generation::{Details, Loaded, Pinned, Retired};
+pub use load_error::LoadError;
+pub use loader::{Admission, Loader, Loading};
+pub use secret_references::{Owner, Resolved, resolve};
