@@ -1,1 +1,3 @@
 //! Sidecar to other processes: internal calls, gRPC proxying, name resolution.
+
+pub mod resolution;

@@ -10,7 +10,8 @@ use component::resolver::{Error, Instance, ResolveRequest, Resolver, Search};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
-use trilby_component_local::mdns::Mdns;
+
+use super::Mdns;
 
 fn instance(app_id: &str, address: &str, port: u16) -> Instance {
     Instance { app_id: app_id.into(), address: address.into(), internal_port: port, ..Instance::default() }
