@@ -260,3 +260,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod network_tests;
+#[cfg(test)]
+mod recorded_tests;
