@@ -97,6 +97,13 @@ impl Mdns {
     }
 }
 
+impl Drop for Mdns {
+    /// Lets the tasks end that [`Resolver::close`] would have waited for.
+    fn drop(&mut self) {
+        self.shared.closed.cancel();
+    }
+}
+
 #[async_trait]
 impl Resolver for Mdns {
     async fn register(&self, instance: &Instance) -> Result<(), Error> {
