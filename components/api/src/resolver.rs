@@ -74,7 +74,7 @@ pub struct ResolveRequest {
 }
 
 /// How long a resolver searches when it cannot know how many instances there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Search {
     /// A call waits: the first instance that answers is enough.
     #[default]

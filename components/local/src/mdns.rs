@@ -97,6 +97,13 @@ impl Mdns {
     }
 }
 
+impl Drop for Mdns {
+    /// Lets the tasks end that [`Resolver::close`] would have waited for.
+    fn drop(&mut self) {
+        self.shared.closed.cancel();
+    }
+}
+
 #[async_trait]
 impl Resolver for Mdns {
     async fn register(&self, instance: &Instance) -> Result<(), Error> {
@@ -257,3 +264,8 @@ fn short_random_pause() -> Duration {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod network_tests;
+#[cfg(test)]
+mod recorded_tests;

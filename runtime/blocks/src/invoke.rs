@@ -141,10 +141,10 @@ impl Invoker {
     async fn attempt(&self, id: &str, namespace: &str, call: &mut Call) -> Result<Answer, Failure> {
         let parts = &self.parts;
         let address = parts.resolution.lookup(id, namespace).await.map_err(|error| Failure::plain(error.to_string()))?;
-        let answer = match parts.sidecars.reach(&address).await {
+        let answer = match parts.sidecars.reach(address.as_str()).await {
             Ok(()) => {
                 let once = matches!(call.payload, Payload::Once(_));
-                parts.sidecars.call(&address, id, call).await.map_err(|failure| Failure {
+                parts.sidecars.call(address.as_str(), id, call).await.map_err(|failure| Failure {
                     unsent: failure.unsent && !once,
                     ..failure
                 })

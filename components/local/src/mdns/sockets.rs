@@ -54,17 +54,22 @@ pub(super) struct Arrival {
 }
 
 impl Sockets {
-    /// Opens what the host has. No family at all is an error. Must be called inside a tokio runtime.
+    /// Opens what the host has. No way to anybody is an error; a family that has no interface yet may get one later.
+    /// Must be called inside a tokio runtime.
     pub(super) fn open() -> Result<Self, Error> {
         let mut members = Vec::with_capacity(2);
         let mut reasons = Vec::new();
         for family in [Family::V4, Family::V6] {
-            match Member::open(family) {
-                Ok(member) => members.push(member),
-                Err(error) => reasons.push(format!("{family:?}: {error}")),
+            let opened = Member::open(family).and_then(|member| {
+                let joined = member.join();
+                members.push(member);
+                joined
+            });
+            if let Err(error) = opened {
+                reasons.push(format!("{family:?}: {error}"));
             }
         }
-        if members.is_empty() {
+        if reasons.len() == 2 {
             return Err(Error::Unavailable(format!("No supported interface ({})", reasons.join(", "))));
         }
         Ok(Self { members })
@@ -118,9 +123,7 @@ impl Member {
         };
         socket.bind(&SocketAddr::new(wildcard, PORT).into())?;
         let socket = UdpSocket::from_std(socket.into())?;
-        let member = Self { socket, family, joined: Mutex::new(Vec::new()) };
-        member.join()?;
-        Ok(member)
+        Ok(Self { socket, family, joined: Mutex::new(Vec::new()) })
     }
 
     /// Joins where it is not a member yet; fails if it is a member nowhere.
