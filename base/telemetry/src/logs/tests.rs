@@ -94,6 +94,14 @@ fn only_what_is_asked_for_passes() {
 }
 
 #[test]
+fn times_end_without_zeros_as_in_the_target() {
+    let time = |nanoseconds| jiff::Timestamp::new(0, nanoseconds).unwrap().to_string();
+    assert_eq!(time(279_473_300), "1970-01-01T00:00:00.2794733Z");
+    assert_eq!(time(500_000_000), "1970-01-01T00:00:00.5Z");
+    assert_eq!(time(0), "1970-01-01T00:00:00Z");
+}
+
+#[test]
 fn levels_are_read_in_any_case() {
     assert_eq!(LogLevel::parse("WARN"), Ok(LogLevel::Warn));
     assert_eq!(LogLevel::parse("verbose"), Err("invalid value for --log-level: verbose".into()));
