@@ -1,5 +1,5 @@
-//! One component as the loader wants it: what a Component resource says, already scoped to this app. `sidecar` makes it from a
-//! resource; secret references are still open, because only the loader has the secret stores.
+//! One component as the loader wants it: what a Component resource says, already scoped to this app. `sidecar` makes it
+//! from a resource; secret references are still open, because only the loader has the secret stores.
 
 use std::fmt;
 use std::time::Duration;

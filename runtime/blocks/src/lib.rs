@@ -1,1 +1,4 @@
 //! What each API means.
+
+pub mod secrets;
+pub mod state;

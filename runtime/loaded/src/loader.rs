@@ -1,5 +1,5 @@
-//! Loads components: secret stores first, then the rest in order, one at a time. Called by `sidecar` at start, and later for
-//! each component that appears while it runs. Texts and log scopes are the target's.
+//! Loads components: secret stores first, then the rest in order, one at a time. Called by `sidecar` at start, and
+//! later for each component that appears while it runs. Texts and log scopes are the target's.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -114,7 +114,10 @@ impl Loader {
                 Ok(Loading::Skipped)
             }
             Err(error) => {
-                tracing::warn!(target: "dapr.runtime", "Error processing component, daprd will exit gracefully: {error}");
+                tracing::warn!(
+                    target: "dapr.runtime",
+                    "Error processing component, daprd will exit gracefully: {error}"
+                );
                 Err(error)
             }
         }

@@ -166,7 +166,8 @@ async fn a_failure_is_fatal_and_told_in_the_targets_words() {
         fixture.lines(),
         [
             format!(
-                "ERROR dapr.runtime.processor.loops.root Failed to init component a (secretstores.probe/v1): {inner}bad day"
+                "ERROR dapr.runtime.processor.loops.root Failed to init component a (secretstores.probe/v1): \
+                 {inner}bad day"
             ),
             format!("WARN dapr.runtime Error processing component, daprd will exit gracefully: {error}"),
         ]
@@ -299,8 +300,8 @@ async fn a_misspelt_name_is_worth_a_warning_and_a_foreign_one_is_not() {
     fixture.loader.load(spec("a", vec![item("pasword", "hunter2"), item("ownersMail", "x")])).await.unwrap();
     assert_eq!(
         fixture.lines()[0],
-        "WARN dapr.runtime.processor Component a (secretstores.probe/v1): metadata pasword is not known and is ignored; did \
-         you mean password?"
+        "WARN dapr.runtime.processor Component a (secretstores.probe/v1): metadata pasword is not known and is ignored; \
+         did you mean password?"
     );
     assert_eq!(fixture.lines().len(), 2);
 }
