@@ -77,8 +77,8 @@ mod tests {
         );
         assert_eq!(
             explain("state.redis"),
-            "couldn't find state store state.redis/v1: the type is known to Dapr but not part of this build; this build \
-             has state.in-memory"
+            "couldn't find state store state.redis/v1: the type is known to Dapr but not part of this build; this \
+             build has state.in-memory"
         );
     }
 }

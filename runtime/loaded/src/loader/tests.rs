@@ -300,8 +300,8 @@ async fn a_misspelt_name_is_worth_a_warning_and_a_foreign_one_is_not() {
     fixture.loader.load(spec("a", vec![item("pasword", "hunter2"), item("ownersMail", "x")])).await.unwrap();
     assert_eq!(
         fixture.lines()[0],
-        "WARN dapr.runtime.processor Component a (secretstores.probe/v1): metadata pasword is not known and is ignored; \
-         did you mean password?"
+        "WARN dapr.runtime.processor Component a (secretstores.probe/v1): metadata pasword is not known and is \
+         ignored; did you mean password?"
     );
     assert_eq!(fixture.lines().len(), 2);
 }
