@@ -17,7 +17,7 @@ pub struct Spec {
     pub component_type: String,
     /// Version as written; may be empty.
     pub version: String,
-    /// Metadata in the order written; environment references and placeholders are already replaced.
+    /// Metadata in the order written; environment references are already replaced, placeholders are not.
     pub metadata: Vec<MetadataItem>,
     /// Name of the secret store that `secretKeyRef` means (`auth.secretStore`); may be empty.
     pub secret_store: String,

@@ -12,7 +12,12 @@ async fn secrets(scope: Option<Scope>) -> Secrets {
     std::fs::write(file.path(), CONTENT).unwrap();
     let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks: Tasks::new(|_, _| ()) };
     let components = LoadedComponents::default();
-    let loader = Loader::new(Registry::new(local::REGISTRATIONS, &[]), host, |_, _| Ok(()), components.clone());
+    let loader = Loader::new(
+        Registry::new(local::REGISTRATIONS, &[]),
+        host,
+        Arc::new(|_, properties| Ok(properties)),
+        components.clone(),
+    );
     let value = file.path().to_str().unwrap().to_owned();
     let spec = Spec {
         name: "vault".to_owned(),

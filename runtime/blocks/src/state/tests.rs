@@ -88,7 +88,8 @@ async fn state(stores: &[(&str, &str, &str)]) -> State {
     let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks: Tasks::new(|_, _| ()) };
     let components = LoadedComponents::default();
     let registry = Registry::new(local::REGISTRATIONS.iter().chain(ROWS), &[]);
-    let loader = Loader::new(registry, host, admit, components.clone());
+    let admission: loaded::Admission = Arc::new(|spec, properties| admit(spec, &properties).map(|()| properties));
+    let loader = Loader::new(registry, host, admission, components.clone());
     let spec = |(name, component_type, prefix): &(&str, &str, &str)| Spec {
         name: (*name).to_owned(),
         namespace: String::new(),

@@ -97,10 +97,10 @@ fn fixture() -> Fixture {
     let lines = Lines::default();
     let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
     let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks: Tasks::new(|_, _| ()) };
-    let admission: Admission = |spec, _| match spec.name.as_str() {
+    let admission: Admission = Arc::new(|spec, properties| match spec.name.as_str() {
         "banned" => Err(Error::new(ErrorKind::InvalidArgument, "no")),
-        _ => Ok(()),
-    };
+        _ => Ok(properties.iter().map(|(name, value)| (name, value.replace("{appID}", "app"))).collect()),
+    });
     let loader = Loader::new(Registry::new(ROWS, &[]), host, admission, LoadedComponents::default());
     Fixture { loader, lines, _log: log }
 }
@@ -232,6 +232,13 @@ async fn what_a_block_does_not_admit_is_not_loaded() {
     let error = fixture.loader.load(spec("banned", vec![])).await.unwrap_err().to_string();
     assert!(error.ends_with(": no"), "{error}");
     assert!(fixture.names().is_empty());
+}
+
+#[tokio::test]
+async fn admission_may_complete_the_metadata() {
+    let fixture = fixture();
+    fixture.loader.load(spec("a", vec![item("topic", "{appID}-in")])).await.unwrap();
+    assert_eq!(fixture.property("a", "topic").as_deref(), Some("app-in"));
 }
 
 #[tokio::test]
