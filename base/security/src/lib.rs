@@ -4,3 +4,5 @@ pub mod headers;
 pub mod path;
 pub mod tls;
 pub mod token;
+
+pub use token::ApiToken;

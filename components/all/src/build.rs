@@ -1,5 +1,5 @@
-//! Collects what the backend crates of this build offer. Called by `sidecar` at start and by the generator of the reference
-//! pages; it must not make any backend.
+//! Collects what the backend crates of this build offer. Called by `sidecar` at start and by the generator of the
+//! reference pages; it must not make any backend.
 
 use component::{Registration, Registry};
 
@@ -72,13 +72,13 @@ mod tests {
         assert!(registry().find("state.in-memory", "v1").is_ok());
         assert_eq!(
             explain("state.redsi"),
-            "couldn't find state store state.redsi/v1: there is no such type, did you mean state.redis?; this build has \
-             state.in-memory"
+            "couldn't find state store state.redsi/v1: there is no such type, did you mean state.redis?; this build \
+             has state.in-memory"
         );
         assert_eq!(
             explain("state.redis"),
-            "couldn't find state store state.redis/v1: the type is known to Dapr but not part of this build; this build has \
-             state.in-memory"
+            "couldn't find state store state.redis/v1: the type is known to Dapr but not part of this build; this \
+             build has state.in-memory"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! The component types the target knows, so that a type which is only missing here is told from a misspelt one. Data only.
+//! The component types the target knows, so that a type which is only missing here is told from a misspelt one. Data
+//! only.
 
 /// Full type names in lower case, aliases included, sorted. From the registration files of dapr/dapr at d8450742
 /// (`cmd/daprd/components`), built with all components.

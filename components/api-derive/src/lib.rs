@@ -1,5 +1,5 @@
-//! `#[derive(Settings)]`: writes the parser, the schema and the secret-hiding `Debug` of a component's metadata. Used by
-//! `component`, which re-exports it and documents it; this crate knows syntax only.
+//! `#[derive(Settings)]`: writes the parser, the schema and the secret-hiding `Debug` of a component's metadata. Used
+//! by `component`, which re-exports it and documents it; this crate knows syntax only.
 
 mod field;
 mod implementation;

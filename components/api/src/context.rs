@@ -1,5 +1,5 @@
-//! What every call to a backend carries beside its request. Built by blocks for each call, so it must stay cheap: an empty
-//! one allocates nothing.
+//! What every call to a backend carries beside its request. Built by blocks for each call, so it must stay cheap: an
+//! empty one allocates nothing.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ pub struct Trace {
 
 /// How long a call may take, who may end it, and on whose behalf it is made.
 ///
-/// `loaded` enforces `deadline` and `cancel` for every call by dropping the backend's future; a backend only reads them to
-/// tell its server.
+/// `loaded` enforces `deadline` and `cancel` for every call by dropping the backend's future; a backend only reads them
+/// to tell its server.
 #[derive(Debug, Clone, Default)]
 pub struct CallContext {
     /// When the caller stops waiting.

@@ -1,4 +1,5 @@
-//! The one error a backend answers with. Blocks turn it into an API error by its kind; nobody may classify it by its text.
+//! The one error a backend answers with. Blocks turn it into an API error by its kind; nobody may classify it by its
+//! text.
 
 use std::error::Error as StdError;
 use std::fmt;

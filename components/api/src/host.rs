@@ -1,5 +1,5 @@
-//! What a backend is given when it is made: who it works for, a clock, and a place for its background tasks. Filled in by
-//! `sidecar`; backends must take these things from here and nowhere else, so that many sidecars live in one process.
+//! What a backend is given when it is made: who it works for, a clock, and a place for its background tasks. Filled in
+//! by `sidecar`; backends must take these things from here and nowhere else, so that many sidecars live in one process.
 
 use std::fmt;
 use std::future::Future;

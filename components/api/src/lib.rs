@@ -1,4 +1,5 @@
-//! What a backend implements and what it is given: the traits of the building blocks, `Settings`, `Registration`, `Error`.
+//! What a backend implements and what it is given: the traits of the building blocks, `Settings`, `Registration`,
+//! `Error`.
 
 #[cfg(test)]
 extern crate self as component;

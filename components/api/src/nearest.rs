@@ -1,7 +1,7 @@
 //! Finds the names a reader may have meant. Pure; used for unknown component types and misspelt metadata.
 
-/// The names closest to `wanted`, best first, at most three. A name counts as close when few single-letter changes lead from one
-/// to the other, or when one contains the other's last dotted part; letter case does not count.
+/// The names closest to `wanted`, best first, at most three. A name counts as close when few single-letter changes lead
+/// from one to the other, or when both end in the same dotted part; letter case does not count.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = wanted.to_lowercase();
     let wanted_tail = tail(&wanted);

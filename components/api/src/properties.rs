@@ -1,5 +1,5 @@
-//! The metadata of one component after references were resolved: names and values as text. Read by `Settings::parse`; its
-//! `Debug` must never show a value.
+//! The metadata of one component after references were resolved: names and values as text. Read by `Settings::parse`;
+//! its `Debug` must never show a value.
 
 use std::fmt;
 
@@ -42,8 +42,8 @@ impl Properties {
         }
     }
 
-    /// Names that are none of `known` (given in their usual case) but come close to one. Names that resemble nothing are left
-    /// alone: the target ignores them, and apps use them as notes.
+    /// Names that are none of `known` (given in their usual case) but come close to one. Names that resemble nothing
+    /// are left alone: the target ignores them, and apps use them as notes.
     pub fn near_misses(&self, known: impl IntoIterator<Item = &'static str>) -> Vec<Unrecognized> {
         let known: Vec<&'static str> = known.into_iter().collect();
         self.entries

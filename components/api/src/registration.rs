@@ -1,5 +1,5 @@
-//! How a backend crate says what it offers: a `const` list of `Registration`. Read by `components/all` and `loaded`; nothing
-//! here runs before it is asked to.
+//! How a backend crate says what it offers: a `const` list of `Registration`. Read by `components/all` and `loaded`;
+//! nothing here runs before it is asked to.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -41,8 +41,8 @@ impl Registry {
         self.rows.iter().copied()
     }
 
-    /// The implementation a resource means. Type and version are compared in lower case; a type without versions takes an
-    /// empty version, `v0` and `v1`; a type with versions takes those, and its default when the version is empty.
+    /// The implementation a resource means. Type and version are compared in lower case; a type without versions takes
+    /// an empty version, `v0` and `v1`; a type with versions takes those, and its default when the version is empty.
     pub fn find(&self, component_type: &str, version: &str) -> Result<&'static Registration, LookupError> {
         let (wanted_type, wanted_version) = (component_type.to_lowercase(), version.to_lowercase());
         let named = || self.registrations().filter(|row| row.is_called(&wanted_type));
@@ -167,13 +167,13 @@ mod tests {
     fn a_type_the_target_has_is_told_from_one_nobody_has() {
         assert_eq!(
             explain("state.etcd", "v2"),
-            "couldn't find state store state.etcd/v2: the type is known to Dapr but not part of this build; this build has \
-             state.lite, state.post"
+            "couldn't find state store state.etcd/v2: the type is known to Dapr but not part of this build; this build \
+             has state.lite, state.post"
         );
         assert_eq!(
             explain("pubsub.kafka", ""),
-            "couldn't find message bus pubsub.kafka/: the type is known to Dapr but not part of this build; this build has \
-             no message bus at all"
+            "couldn't find message bus pubsub.kafka/: the type is known to Dapr but not part of this build; this build \
+             has no message bus at all"
         );
         assert_eq!(
             explain("state.lits", "v1"),

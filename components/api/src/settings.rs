@@ -1,5 +1,5 @@
-//! Typed settings out of a component's metadata. `#[derive(Settings)]` writes the implementation; backends call `parse` in
-//! their constructor, and the reference page is made from `FIELDS`.
+//! Typed settings out of a component's metadata. `#[derive(Settings)]` writes the implementation; backends call `parse`
+//! in their constructor, and the reference page is made from `FIELDS`.
 
 mod value;
 
@@ -29,8 +29,8 @@ use crate::{Error, ErrorKind, Properties};
 /// }
 /// ```
 ///
-/// A field's name is its Rust name in camel case unless `name` says otherwise; its documentation comes from its comment. The
-/// derive also writes a `Debug` that hides fields marked `secret`.
+/// A field's name is its Rust name in camel case unless `name` says otherwise; its documentation comes from its
+/// comment. The derive also writes a `Debug` that hides fields marked `secret`.
 pub trait Settings: Sized {
     /// What is read, in the order written.
     const FIELDS: &'static [Field];

@@ -1,5 +1,5 @@
-//! One component as the loader wants it: what a Component resource says, already scoped to this app. `sidecar` makes it from a
-//! resource; secret references are still open, because only the loader has the secret stores.
+//! One component as the loader wants it: what a Component resource says, already scoped to this app. `sidecar` makes it
+//! from a resource; secret references are still open, because only the loader has the secret stores.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Spec {
     pub component_type: String,
     /// Version as written; may be empty.
     pub version: String,
-    /// Metadata in the order written; environment references and placeholders are already replaced.
+    /// Metadata in the order written; environment references are already replaced, placeholders are not.
     pub metadata: Vec<MetadataItem>,
     /// Name of the secret store that `secretKeyRef` means (`auth.secretStore`); may be empty.
     pub secret_store: String,

@@ -1,5 +1,5 @@
-//! What a state store offers. Implemented by backends, called through `loaded` by the state block (and later by actors). Keys
-//! arrive complete: a store adds no prefix and interprets none, except where a method says so.
+//! What a state store offers. Implemented by backends, called through `loaded` by the state block (and later by
+//! actors). Keys arrive complete: a store adds no prefix and interprets none, except where a method says so.
 
 mod requests;
 
@@ -78,8 +78,8 @@ pub trait StateStore: Backend {
         None
     }
 
-    /// The abilities as the metadata API names them, in the target's order. They follow from the methods above, so that none
-    /// can be claimed without being there. `ACTOR` is what the runtime adds for a store that can hold actors.
+    /// The abilities as the metadata API names them, in the target's order. They follow from the methods above, so that
+    /// none can be claimed without being there. `ACTOR` is what the runtime adds for a store that can hold actors.
     fn capabilities(&self) -> Vec<&'static str> {
         let transactional = self.transactional().is_some();
         [
@@ -100,8 +100,8 @@ pub trait StateStore: Backend {
 /// A store that does several operations all or nothing.
 #[async_trait]
 pub trait Transactional: Send + Sync {
-    /// Does the operations in order. ETags are compared with what was stored before the transaction. If one operation is
-    /// refused, nothing is changed.
+    /// Does the operations in order. ETags are compared with what was stored before the transaction. If one operation
+    /// is refused, nothing is changed.
     async fn transact(&self, context: &CallContext, transaction: &Transaction) -> Result<(), Error>;
 
     /// How many operations a transaction may have; `None` for any number.
@@ -113,8 +113,8 @@ pub trait Transactional: Send + Sync {
 /// A store that removes all keys below a prefix.
 #[async_trait]
 pub trait PrefixRemoval: Send + Sync {
-    /// Removes the keys that start with the prefix and have no further `||` behind it, and says how many there were. A prefix
-    /// that does not end in `||` gets it; an empty one is refused (see [`expand_prefix`]).
+    /// Removes the keys that start with the prefix and have no further `||` behind it, and says how many there were. A
+    /// prefix that does not end in `||` gets it; an empty one is refused (see [`expand_prefix`]).
     async fn delete_with_prefix(&self, context: &CallContext, prefix: &str) -> Result<u64, Error>;
 }
 

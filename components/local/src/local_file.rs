@@ -1,8 +1,8 @@
-//! `secretstores.local.file`: secrets out of one JSON file, read once at start. Called by the loader and, through `loaded`, by
-//! the secrets block; it must not show a value in an error or a log line.
+//! `secretstores.local.file`: secrets out of one JSON file, read once at start. Called by the loader and, through
+//! `loaded`, by the secrets block; it must not show a value in an error or a log line.
 //!
-//! By default every value of the file is a secret of its own, named by the path to it (`a:b:0`). With `multiValued` every
-//! top-level entry is one secret, and the paths below it are its keys.
+//! By default every value of the file is a secret of its own, named by the path to it (`a:b:0`). With `multiValued`
+//! every top-level entry is one secret, and the paths below it are its keys.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,8 +74,8 @@ fn single(name: String, value: String) -> Secret {
     Secret(BTreeMap::from([(name, value)]))
 }
 
-/// Every value below `entries` by the path to it. Two ways to spell one path are an error: which value would win is a matter of
-/// chance in the target, and a secret must not be.
+/// Every value below `entries` by the path to it. Two ways to spell one path are an error: which value would win is a
+/// matter of chance in the target, and a secret must not be.
 fn flatten(entries: Map<String, Value>, separator: &str) -> Result<BTreeMap<String, String>, Error> {
     let mut values = BTreeMap::new();
     let mut open: Vec<(String, Value)> = entries.into_iter().collect();

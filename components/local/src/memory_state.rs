@@ -1,5 +1,5 @@
-//! `state.in-memory`: state in the memory of the sidecar. Called through `loaded`; it holds no thread and no timer unless
-//! something in it has a time to live.
+//! `state.in-memory`: state in the memory of the sidecar. Called through `loaded`; it holds no thread and no timer
+//! unless something in it has a time to live.
 
 mod pattern;
 mod sweeper;

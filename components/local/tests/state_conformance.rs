@@ -1,6 +1,8 @@
-//! What every state store promises, as functions over `&dyn StateStore` that look at the store's own abilities. Run here on
-//! the store that needs no server; a backend with one calls `conforms` with a store of its own. Keys start with `scope`, so that
-//! runs can share a server.
+//! What every state store promises, as functions over `&dyn StateStore` that look at the store's own abilities. Run
+//! here on the store that needs no server; a backend with one calls `conforms` with a store of its own. Keys start with
+//! `scope`, so that runs can share a server.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed promise fails its test")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -218,7 +220,8 @@ impl Subject<'_> {
         self.store.set(&context(), &with_ttl(self.write("kept", "2"), "-1")).await.unwrap();
         self.store.set(&context(), &with_ttl(self.write("long", "1"), "1000")).await.unwrap();
         let stored = self.get("brief").await.unwrap();
-        assert!(stored.metadata[component::state::TTL_EXPIRE_TIME].ends_with('Z'), "{stored:?}");
+        let end = stored.metadata.get(component::state::TTL_EXPIRE_TIME).unwrap();
+        assert!(end.ends_with('Z'), "{end}");
         let items = self.store.bulk_get(&context(), &[self.read("brief")], BulkOptions::default()).await.unwrap();
         let item = items.into_iter().next().unwrap().result.unwrap().unwrap();
         assert_eq!(item.metadata, stored.metadata);

@@ -75,7 +75,7 @@ impl GrpcChannel {
 
     fn add_token(&self, headers: &mut HeaderMap) {
         if let Some(token) = &self.token {
-            headers.insert(HeaderName::from_static(security::token::HEADER), token.clone());
+            headers.insert(security::token::HEADER, token.clone());
         }
     }
 

@@ -113,7 +113,7 @@ impl HttpChannel {
         }
         call.write_trace_http(headers);
         if let Some(token) = &self.token {
-            headers.insert(HeaderName::from_static(security::token::HEADER), token.clone());
+            headers.insert(security::token::HEADER, token.clone());
         }
         Ok(())
     }
@@ -158,7 +158,7 @@ impl HttpChannel {
             headers.insert("dapr-app-id", value);
         }
         if let Some(token) = &self.token {
-            headers.insert(HeaderName::from_static(security::token::HEADER), token.clone());
+            headers.insert(security::token::HEADER, token.clone());
         }
         let response = self.client.request(request).await.map_err(|error| failure(&error))?;
         if response.status() != StatusCode::OK {

@@ -3,3 +3,5 @@
 pub mod health;
 pub mod invoke;
 pub mod metadata;
+pub mod secrets;
+pub mod state;

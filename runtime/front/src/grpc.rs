@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use http::header::USER_AGENT;
 use http::{Request, Response};
-use security::token;
+use security::ApiToken;
+use security::token::{self, TokenFault};
 use service::Body;
 use tonic::Status;
 use tower_service::Service as _;
@@ -27,7 +28,7 @@ const TASK_HUB: &str = "/TaskHubSidecarService/";
 pub struct GrpcDoor {
     api: Arc<Api>,
     routes: Routes,
-    token: Option<String>,
+    token: ApiToken,
     log: ApiLog,
     dapr: DaprServer<dapr::Dapr>,
     reflection: service::Reflection,
@@ -35,7 +36,7 @@ pub struct GrpcDoor {
 
 impl GrpcDoor {
     /// A door to these blocks.
-    pub fn new(api: Arc<Api>, access: &Access, token: Option<String>, log: ApiLog) -> Self {
+    pub fn new(api: Arc<Api>, access: &Access, token: ApiToken, log: ApiLog) -> Self {
         let limit = usize::try_from(api.limits.max_body).unwrap_or(usize::MAX);
         let dapr = DaprServer::new(dapr::Dapr::new(Arc::clone(&api)))
             .max_decoding_message_size(limit)
@@ -62,14 +63,12 @@ impl GrpcDoor {
     }
 
     async fn authenticated(&self, mut request: Request<Body>) -> Response<Body> {
-        if let Some(expected) = &self.token {
-            match token::check(expected, request.headers()) {
-                Ok(()) => {}
-                Err(token::Refused::Missing) => return refuse(errors::api_token_missing()),
-                Err(token::Refused::Wrong) => return refuse(errors::api_token_mismatch()),
-            }
+        match self.token.check(request.headers()) {
+            Ok(()) => {}
+            Err(TokenFault::Missing) => return refuse(errors::api_token_missing()),
+            Err(TokenFault::Mismatch | TokenFault::Repeated) => return refuse(errors::api_token_mismatch()),
         }
-        request.headers_mut().remove(token::HEADER);
+        token::strip(request.headers_mut());
         self.route(request).await
     }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use ::http::header::{ORIGIN, USER_AGENT};
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
-use security::{path, token};
+use security::{ApiToken, path, token};
 use service::Body;
 
 use crate::api_log::{ApiLog, Entry};
@@ -25,8 +25,8 @@ use crate::{Access, Api, Cors};
 pub struct HttpOptions {
     /// Cross-origin requests.
     pub cors: Option<Cors>,
-    /// The API token, if one is set.
-    pub token: Option<String>,
+    /// The API token.
+    pub token: ApiToken,
     /// API log.
     pub log: ApiLog,
     /// Allowed and denied APIs.
@@ -91,13 +91,11 @@ impl HttpDoor {
     }
 
     async fn authenticated(&self, mut request: Request<Body>) -> Response<Body> {
-        if let Some(expected) = self.options.token.as_deref().filter(|_| !self.options.public) {
-            let refused = token::check(expected, request.headers()).is_err();
-            if refused && !is_health(request.method(), request.uri()) {
-                return respond::error(&errors::api_token_invalid());
-            }
+        let checked = !self.options.public && !is_health(request.method(), request.uri());
+        if checked && self.options.token.check(request.headers()).is_err() {
+            return respond::error(&errors::api_token_invalid());
         }
-        request.headers_mut().remove(token::HEADER);
+        token::strip(request.headers_mut());
         self.logged(request).await
     }
 

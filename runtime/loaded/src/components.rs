@@ -1,5 +1,5 @@
-//! The components of a sidecar by name, per building block. Filled by the loader, read by every block on every request, so a
-//! look-up is one short read lock.
+//! The components of a sidecar by name, per building block. Filled by the loader, read by every block on every request,
+//! so a look-up is one short read lock.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -81,8 +81,8 @@ impl LoadedComponents {
         self.read().entries.iter().map(info).collect()
     }
 
-    /// Takes all components out of use, last loaded first, and closes each after its last call. The caller bounds the time by
-    /// dropping the future; what failed to close is answered with its name.
+    /// Takes all components out of use, last loaded first, and closes each after its last call. The caller bounds the
+    /// time by dropping the future; what failed to close is answered with its name.
     pub async fn close(&self) -> Vec<(String, Error)> {
         let entries = std::mem::take(&mut *self.write()).entries;
         let mut failed = Vec::new();

@@ -1,5 +1,5 @@
-//! One loaded component through its generations, and the one way to call it. Used by every block; nothing else may hold a
-//! backend, so that policy, spans and metrics have one place to be applied in.
+//! One loaded component through its generations, and the one way to call it. Used by every block; nothing else may hold
+//! a backend, so that policy, spans and metrics have one place to be applied in.
 
 use std::future::Future;
 use std::ops::Deref;
@@ -81,8 +81,8 @@ impl<T: Backend + ?Sized> Loaded<T> {
         })
     }
 
-    /// Puts a new generation in the place of the old one: calls that start from now on go to the new one. Drain what comes
-    /// back to close the old one.
+    /// Puts a new generation in the place of the old one: calls that start from now on go to the new one. Drain what
+    /// comes back to close the old one.
     pub fn replace(&self, details: Details, backend: Arc<T>) -> Option<Retired<T>> {
         self.exchange(Some(Current::new(details, backend)))
     }
@@ -118,9 +118,9 @@ impl<T: Backend + ?Sized> Pinned<T> {
         &self.0.details
     }
 
-    /// Calls the backend. `work` is given the backend and may be called again, should a policy say so; `operation` is its
-    /// name in errors, spans and metrics. Deadline and cancellation of the context are kept here: then `work` is dropped
-    /// where it stands.
+    /// Calls the backend. `work` is given the backend and may be called again, should a policy say so; `operation` is
+    /// its name in errors, spans and metrics. Deadline and cancellation of the context are kept here: then `work` is
+    /// dropped where it stands.
     ///
     /// # Errors
     /// Those of `work`, or `Timeout` or `Cancelled`.

@@ -1,5 +1,5 @@
-//! Loads components: secret stores first, then the rest in order, one at a time. Called by `sidecar` at start, and later for
-//! each component that appears while it runs. Texts and log scopes are the target's.
+//! Loads components: secret stores first, then the rest in order, one at a time. Called by `sidecar` at start, and
+//! later for each component that appears while it runs. Texts and log scopes are the target's.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,8 +36,9 @@ const RUNTIME_NAMES: &[(Family, &[&str])] = &[
     (Family::Lock, &["keyPrefix"]),
 ];
 
-/// What the blocks have to say about a component before it is made: an error keeps it from being loaded.
-pub type Admission = fn(&Spec, &Properties) -> Result<(), Error>;
+/// What happens to the metadata of a component between the resolving of its secrets and its being made: `sidecar` fills
+/// in placeholders and asks the blocks whether they admit the component. An error keeps it from being loaded.
+pub type Admission = Arc<dyn Fn(&Spec, Properties) -> Result<Properties, Error> + Send + Sync>;
 
 /// Loads components into a [`LoadedComponents`].
 pub struct Loader {
@@ -114,7 +115,10 @@ impl Loader {
                 Ok(Loading::Skipped)
             }
             Err(error) => {
-                tracing::warn!(target: "dapr.runtime", "Error processing component, daprd will exit gracefully: {error}");
+                tracing::warn!(
+                    target: "dapr.runtime",
+                    "Error processing component, daprd will exit gracefully: {error}"
+                );
                 Err(error)
             }
         }
@@ -180,7 +184,7 @@ impl Loader {
         warn_of_deprecation(spec, registration);
         warn_of_misspelling(spec, registration, &properties);
         let failed = |cause| InitFailure::Init { log_name: spec.log_name(), cause };
-        (self.admission)(spec, &properties).map_err(failed)?;
+        let properties = (self.admission)(spec, properties).map_err(failed)?;
         let made = tokio::time::timeout_at(deadline, self.construct(spec, registration.constructor, properties)).await;
         match made {
             Ok(component) => component.map(Some).map_err(failed),

@@ -1,5 +1,5 @@
-//! Puts secrets in the place of `secretKeyRef`. Used by the loader for components, and by `sidecar` for other resources that
-//! hold such references.
+//! Puts secrets in the place of `secretKeyRef`. Used by the loader for components, and by `sidecar` for other resources
+//! that hold such references.
 
 use std::collections::HashMap;
 
@@ -30,8 +30,8 @@ pub enum Resolved {
     Waiting,
 }
 
-/// Resolves the references of a resource. As in the target, a secret that cannot be read or has no such key leaves the value
-/// as it was written; the log says so.
+/// Resolves the references of a resource. As in the target, a secret that cannot be read or has no such key leaves the
+/// value as it was written; the log says so.
 pub async fn resolve(
     components: &LoadedComponents,
     owner: Owner<'_>,

@@ -155,7 +155,8 @@ pub struct Transaction {
 /// How a bulk request is carried out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BulkOptions {
-    /// How many requests a store without bulk requests of its own may have under way at once; `None` for its own choice.
+    /// How many requests a store without bulk requests of its own may have under way at once; `None` for its own
+    /// choice.
     pub parallelism: Option<usize>,
 }
 
@@ -194,8 +195,8 @@ impl BulkError {
         if failed.is_empty() { Ok(()) } else { Err(Self::Items(failed)) }
     }
 
-    /// The kind of the whole failure. When only ETags are to blame, one invalid ETag makes it `EtagInvalid`; otherwise the
-    /// first ETag error counts, and `Internal` where there is none.
+    /// The kind of the whole failure. When only ETags are to blame, one invalid ETag makes it `EtagInvalid`; otherwise
+    /// the first ETag error counts, and `Internal` where there is none.
     pub fn kind(&self) -> ErrorKind {
         let items = match self {
             BulkError::Whole(error) => return error.kind(),
@@ -243,8 +244,8 @@ impl From<Error> for BulkError {
     }
 }
 
-/// How long a value lives by its request's `ttlInSeconds` (any case): `None` for ever, which is also what zero and negative
-/// numbers mean.
+/// How long a value lives by its request's `ttlInSeconds` (any case): `None` for ever, which is also what zero and
+/// negative numbers mean.
 pub fn time_to_live(metadata: &Metadata) -> Result<Option<Duration>, Error> {
     let given = metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case("ttlInSeconds"));
     let Some(text) = given.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()) else {

@@ -1,5 +1,6 @@
-//! Gives back the memory of values past their end. A task runs only while something in the table has an end, sleeps until
-//! the soonest one, and sweeps at most once a second. Correctness does not hang on it: readers skip what is past its end.
+//! Gives back the memory of values past their end. A task runs only while something in the table has an end, sleeps
+//! until the soonest one, and sweeps at most once a second. Correctness does not hang on it: readers skip what is past
+//! its end.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;

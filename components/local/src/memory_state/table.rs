@@ -1,4 +1,5 @@
-//! The rows of the in-memory store and the order in which they end. Pure: time is handed in; `memory_state` holds the lock.
+//! The rows of the in-memory store and the order in which they end. Pure: time is handed in; `memory_state` holds the
+//! lock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -15,7 +15,7 @@ const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
 const TARGET: HeaderName = HeaderName::from_static("dapr-app-id");
 const CALLER: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
-const TOKEN: HeaderName = HeaderName::from_static(security::token::HEADER);
+const TOKEN: HeaderName = security::token::HEADER;
 
 impl Invoker {
     /// Passes on a request of our app.

@@ -97,10 +97,10 @@ fn fixture() -> Fixture {
     let lines = Lines::default();
     let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
     let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks: Tasks::new(|_, _| ()) };
-    let admission: Admission = |spec, _| match spec.name.as_str() {
+    let admission: Admission = Arc::new(|spec, properties| match spec.name.as_str() {
         "banned" => Err(Error::new(ErrorKind::InvalidArgument, "no")),
-        _ => Ok(()),
-    };
+        _ => Ok(properties.iter().map(|(name, value)| (name, value.replace("{appID}", "app"))).collect()),
+    });
     let loader = Loader::new(Registry::new(ROWS, &[]), host, admission, LoadedComponents::default());
     Fixture { loader, lines, _log: log }
 }
@@ -166,7 +166,8 @@ async fn a_failure_is_fatal_and_told_in_the_targets_words() {
         fixture.lines(),
         [
             format!(
-                "ERROR dapr.runtime.processor.loops.root Failed to init component a (secretstores.probe/v1): {inner}bad day"
+                "ERROR dapr.runtime.processor.loops.root Failed to init component a (secretstores.probe/v1): \
+                 {inner}bad day"
             ),
             format!("WARN dapr.runtime Error processing component, daprd will exit gracefully: {error}"),
         ]
@@ -231,6 +232,13 @@ async fn what_a_block_does_not_admit_is_not_loaded() {
     let error = fixture.loader.load(spec("banned", vec![])).await.unwrap_err().to_string();
     assert!(error.ends_with(": no"), "{error}");
     assert!(fixture.names().is_empty());
+}
+
+#[tokio::test]
+async fn admission_may_complete_the_metadata() {
+    let fixture = fixture();
+    fixture.loader.load(spec("a", vec![item("topic", "{appID}-in")])).await.unwrap();
+    assert_eq!(fixture.property("a", "topic").as_deref(), Some("app-in"));
 }
 
 #[tokio::test]
@@ -299,8 +307,8 @@ async fn a_misspelt_name_is_worth_a_warning_and_a_foreign_one_is_not() {
     fixture.loader.load(spec("a", vec![item("pasword", "hunter2"), item("ownersMail", "x")])).await.unwrap();
     assert_eq!(
         fixture.lines()[0],
-        "WARN dapr.runtime.processor Component a (secretstores.probe/v1): metadata pasword is not known and is ignored; did \
-         you mean password?"
+        "WARN dapr.runtime.processor Component a (secretstores.probe/v1): metadata pasword is not known and is \
+         ignored; did you mean password?"
     );
     assert_eq!(fixture.lines().len(), 2);
 }

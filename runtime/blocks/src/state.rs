@@ -1,0 +1,215 @@
+//! What the state API means, whatever door it comes through. Called by `front`; it knows no HTTP and no gRPC, and
+//! answers with an [`Error`] that says what happened, not how it looks outside.
+
+mod admission;
+mod error;
+mod key;
+
+use std::sync::Arc;
+
+use component::state::{
+    BulkItem, BulkOptions, DeleteRequest, GetRequest, Operation, SetRequest, StateStore, Stored, Transaction,
+};
+use component::{CallContext, Metadata};
+use loaded::{LoadedComponents, Pinned};
+
+pub use admission::admit;
+pub use error::Error;
+
+use key::KeyLayout;
+
+/// The state API of one app.
+#[derive(Clone)]
+pub struct State {
+    app: Arc<str>,
+    namespace: Arc<str>,
+    components: LoadedComponents,
+}
+
+/// One state store, held for one request. The keys of its requests are the app's own; its answers give them back so.
+pub struct Store<'a> {
+    name: &'a str,
+    app: &'a str,
+    namespace: &'a str,
+    store: Pinned<dyn StateStore>,
+}
+
+/// Asks for many keys at once.
+#[derive(Debug, Clone, Default)]
+pub struct BulkGet {
+    /// The keys.
+    pub keys: Vec<String>,
+    /// For the store, with every key.
+    pub metadata: Metadata,
+    /// How many keys a store without bulk reads may fetch at once; `None` or zero for its own choice.
+    pub parallelism: Option<usize>,
+}
+
+impl State {
+    /// The state API over `components` for an app. `namespace` is empty where none is set: only the variable
+    /// `NAMESPACE` counts, never a default.
+    pub fn new(app: Arc<str>, namespace: Arc<str>, components: LoadedComponents) -> Self {
+        Self { app, namespace, components }
+    }
+
+    /// The store of a name. Doors ask for it before they read a request's body, so that a wrong name is told first.
+    ///
+    /// # Errors
+    /// `NotConfigured` where there is no state store at all, otherwise `NotFound`.
+    pub fn store<'a>(&'a self, name: &'a str) -> Result<Store<'a>, Error> {
+        let pinned = self.components.state_store(name).and_then(|store| store.pin().ok());
+        match pinned {
+            Some(store) => Ok(Store { name, app: &self.app, namespace: &self.namespace, store }),
+            None if self.components.has_state_stores() => Err(Error::NotFound { store: name.to_owned() }),
+            None => Err(Error::NotConfigured { store: name.to_owned() }),
+        }
+    }
+}
+
+impl Store<'_> {
+    /// The value of a key, or `None`.
+    ///
+    /// # Errors
+    /// `IllegalKey` or `Get`.
+    pub async fn get(&self, context: &CallContext, mut request: GetRequest) -> Result<Option<Stored>, Error> {
+        let key = self.complete(&mut request.key)?;
+        let got = self.store.call(context, "get", |store| store.get(context, &request)).await;
+        got.map_err(|source| Error::Get { store: self.name.to_owned(), key, source })
+    }
+
+    /// The values of many keys, one item per key and in their order. A key that cannot be read is an item with an
+    /// error.
+    ///
+    /// # Errors
+    /// `IllegalKey` or `BulkGet`.
+    pub async fn bulk_get(&self, context: &CallContext, request: BulkGet) -> Result<Vec<BulkItem>, Error> {
+        if request.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let complete = |mut key: String| {
+            self.complete(&mut key)?;
+            Ok(GetRequest { key, metadata: request.metadata.clone(), ..GetRequest::default() })
+        };
+        let requests = request.keys.into_iter().map(complete).collect::<Result<Vec<_>, Error>>()?;
+        let options = BulkOptions { parallelism: request.parallelism.filter(|limit| *limit > 0) };
+        let got = self.store.call(context, "bulk get", |store| store.bulk_get(context, &requests, options)).await;
+        let mut items = got.map_err(|source| Error::BulkGet { store: self.name.to_owned(), source })?;
+        for item in &mut items {
+            item.key = key::original(&item.key).to_owned();
+        }
+        Ok(items)
+    }
+
+    /// Stores values. One is stored by itself; of many, some may be stored while others fail.
+    ///
+    /// # Errors
+    /// `EmptyKey` and `IllegalKey`, before anything is stored; `Save`.
+    pub async fn save(&self, context: &CallContext, mut requests: Vec<SetRequest>) -> Result<(), Error> {
+        for request in &mut requests {
+            if request.key.is_empty() {
+                return Err(Error::EmptyKey { store: self.name.to_owned() });
+            }
+            self.complete(&mut request.key)?;
+        }
+        let saved = match requests.as_slice() {
+            [] => Ok(()),
+            [one] => self.store.call(context, "set", |store| store.set(context, one)).await.map_err(Into::into),
+            many => {
+                let options = BulkOptions::default();
+                self.store.call(context, "bulk set", |store| store.bulk_set(context, many, options)).await
+            }
+        };
+        saved.map_err(|source| Error::Save { store: self.name.to_owned(), source })
+    }
+
+    /// Removes a key.
+    ///
+    /// # Errors
+    /// `IllegalKey` or `Delete`.
+    pub async fn delete(&self, context: &CallContext, mut request: DeleteRequest) -> Result<(), Error> {
+        let key = self.complete(&mut request.key)?;
+        let deleted = self.store.call(context, "delete", |store| store.delete(context, &request)).await;
+        deleted.map_err(|source| Error::Delete { store: self.name.to_owned(), key, source })
+    }
+
+    /// Removes many keys; some may be removed while others fail.
+    ///
+    /// # Errors
+    /// `IllegalKey`, before anything is removed; `BulkDelete`.
+    pub async fn bulk_delete(&self, context: &CallContext, mut requests: Vec<DeleteRequest>) -> Result<(), Error> {
+        for request in &mut requests {
+            self.complete(&mut request.key)?;
+        }
+        let deleted = match requests.as_slice() {
+            [] => Ok(()),
+            [one] => self.store.call(context, "delete", |store| store.delete(context, one)).await.map_err(Into::into),
+            many => {
+                let options = BulkOptions::default();
+                self.store.call(context, "bulk delete", |store| store.bulk_delete(context, many, options)).await
+            }
+        };
+        deleted.map_err(|source| Error::BulkDelete { store: self.name.to_owned(), source })
+    }
+
+    /// Whether the store does transactions. Doors ask before they read the operations.
+    ///
+    /// # Errors
+    /// `TransactionsNotSupported`.
+    pub fn require_transactions(&self) -> Result<(), Error> {
+        match self.store.transactional() {
+            Some(_) => Ok(()),
+            None => Err(Error::TransactionsNotSupported { store: self.name.to_owned() }),
+        }
+    }
+
+    /// Does operations in order, all or nothing. No operations are no error.
+    ///
+    /// # Errors
+    /// `TransactionsNotSupported`, `IllegalKey`, `TooManyOperations`, `Transaction`.
+    pub async fn transact(&self, context: &CallContext, mut transaction: Transaction) -> Result<(), Error> {
+        self.require_transactions()?;
+        if transaction.operations.is_empty() {
+            return Ok(());
+        }
+        for operation in &mut transaction.operations {
+            self.complete(match operation {
+                Operation::Upsert(request) => &mut request.key,
+                Operation::Delete(request) => &mut request.key,
+            })?;
+        }
+        let count = transaction.operations.len();
+        let maximum = self.store.transactional().and_then(|store| store.maximum_operations());
+        if let Some(maximum) = maximum.filter(|maximum| count > *maximum) {
+            return Err(Error::TooManyOperations { store: self.name.to_owned(), count, maximum });
+        }
+        let transaction = &transaction;
+        let done =
+            self.store.call(context, "transaction", async |store: &dyn StateStore| match store.transactional() {
+                Some(transactional) => transactional.transact(context, transaction).await,
+                None => Err(component::Error::new(component::ErrorKind::NotSupported, "no transactions")),
+            });
+        done.await.map_err(|source| Error::Transaction { store: self.name.to_owned(), source })
+    }
+
+    /// Searches values. No backend offers it yet.
+    ///
+    /// # Errors
+    /// `QueryNotSupported`, always.
+    pub fn query(&self) -> Result<(), Error> {
+        Err(Error::QueryNotSupported { store: self.name.to_owned() })
+    }
+
+    /// Makes a key what it is called in the store; gives back what the app called it.
+    fn complete(&self, key: &mut String) -> Result<String, Error> {
+        let layout = KeyLayout::of(self.store.details(), self.app, self.namespace);
+        let complete = layout.complete(key).map_err(|illegal| Error::IllegalKey {
+            store: self.name.to_owned(),
+            key: key.clone(),
+            message: illegal.to_string(),
+        })?;
+        Ok(std::mem::replace(key, complete))
+    }
+}
+
+#[cfg(test)]
+mod tests;
