@@ -104,3 +104,25 @@ fn write(root: &Path, output: &Output) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(content: &str) -> Output {
+        let file = Generated { path: PathBuf::from("gen/one.rs"), content: content.as_bytes().to_vec() };
+        Output { files: vec![file], folders: vec![PathBuf::from("gen")] }
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(differences(root.path(), &output("a")).unwrap(), ["new: gen/one.rs"]);
+        write(root.path(), &output("a")).unwrap();
+        assert_eq!(differences(root.path(), &output("a")).unwrap(), Vec::<String>::new());
+        fs::write(root.path().join("gen/two.rs"), "").unwrap();
+        assert_eq!(differences(root.path(), &output("b")).unwrap(), ["changed: gen/one.rs", "left over: gen/two.rs"]);
+        write(root.path(), &output("b")).unwrap();
+        assert_eq!(differences(root.path(), &output("b")).unwrap(), Vec::<String>::new());
+    }
+}

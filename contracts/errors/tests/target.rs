@@ -1,6 +1,6 @@
 //! The catalogue against the target: every code and predefined error it defines, and what its doors answered.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 

@@ -180,6 +180,7 @@ pub struct WorkflowAccessPolicyUpdateEvent {
     #[prost(enumeration = "ResourceEventType", tag = "2")]
     pub r#type: i32,
 }
+/// What happened to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ResourceEventType {
@@ -223,6 +224,7 @@ pub mod operator_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
+    /// The operator service.
     #[derive(Debug, Clone)]
     pub struct OperatorClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -292,6 +294,7 @@ pub mod operator_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// Streams changes of the components of a namespace.
         pub async fn component_update(
             &mut self,
             request: impl tonic::IntoRequest<super::ComponentUpdateRequest>,
@@ -318,6 +321,7 @@ pub mod operator_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The components of a namespace.
         pub async fn list_components(
             &mut self,
             request: impl tonic::IntoRequest<super::ListComponentsRequest>,
@@ -344,6 +348,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// One configuration by name.
         pub async fn get_configuration(
             &mut self,
             request: impl tonic::IntoRequest<super::GetConfigurationRequest>,
@@ -373,6 +378,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The subscriptions of all namespaces; replaced by ListSubscriptionsV2.
         pub async fn list_subscriptions(
             &mut self,
             request: impl tonic::IntoRequest<()>,
@@ -402,6 +408,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// One resiliency policy by name.
         pub async fn get_resiliency(
             &mut self,
             request: impl tonic::IntoRequest<super::GetResiliencyRequest>,
@@ -428,6 +435,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The resiliency policies of a namespace.
         pub async fn list_resiliency(
             &mut self,
             request: impl tonic::IntoRequest<super::ListResiliencyRequest>,
@@ -454,6 +462,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The subscriptions of a namespace.
         pub async fn list_subscriptions_v2(
             &mut self,
             request: impl tonic::IntoRequest<super::ListSubscriptionsRequest>,
@@ -483,6 +492,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Streams changes of the subscriptions of a namespace.
         pub async fn subscription_update(
             &mut self,
             request: impl tonic::IntoRequest<super::SubscriptionUpdateRequest>,
@@ -512,6 +522,7 @@ pub mod operator_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The HTTP endpoints of a namespace.
         pub async fn list_http_endpoints(
             &mut self,
             request: impl tonic::IntoRequest<super::ListHttpEndpointsRequest>,
@@ -541,6 +552,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Streams changes of the HTTP endpoints of a namespace.
         pub async fn http_endpoint_update(
             &mut self,
             request: impl tonic::IntoRequest<super::HttpEndpointUpdateRequest>,
@@ -570,6 +582,7 @@ pub mod operator_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The MCP servers of a namespace.
         pub async fn list_mcp_servers(
             &mut self,
             request: impl tonic::IntoRequest<super::ListMcpServersRequest>,
@@ -596,6 +609,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Streams changes of the MCP servers of a namespace.
         pub async fn mcp_server_update(
             &mut self,
             request: impl tonic::IntoRequest<super::McpServerUpdateRequest>,
@@ -622,6 +636,7 @@ pub mod operator_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Streams changes of the configurations of a namespace.
         pub async fn configuration_update(
             &mut self,
             request: impl tonic::IntoRequest<super::ConfigurationUpdateRequest>,
@@ -651,6 +666,7 @@ pub mod operator_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Streams changes of the resiliency policies of a namespace.
         pub async fn resiliency_update(
             &mut self,
             request: impl tonic::IntoRequest<super::ResiliencyUpdateRequest>,
@@ -680,6 +696,7 @@ pub mod operator_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The workflow access policies of a namespace.
         pub async fn list_workflow_access_policy(
             &mut self,
             request: impl tonic::IntoRequest<super::ListWorkflowAccessPolicyRequest>,
@@ -709,6 +726,7 @@ pub mod operator_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Streams changes of the workflow access policies of a namespace.
         pub async fn workflow_access_policy_update(
             &mut self,
             request: impl tonic::IntoRequest<super::WorkflowAccessPolicyUpdateRequest>,
@@ -755,6 +773,7 @@ pub mod operator_server {
     /// Generated trait containing gRPC methods that should be implemented for use with OperatorServer.
     #[async_trait]
     pub trait Operator: std::marker::Send + std::marker::Sync + 'static {
+        /// Streams changes of the components of a namespace.
         async fn component_update(
             &self,
             request: tonic::Request<super::ComponentUpdateRequest>,
@@ -764,6 +783,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The components of a namespace.
         async fn list_components(
             &self,
             request: tonic::Request<super::ListComponentsRequest>,
@@ -773,6 +793,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// One configuration by name.
         async fn get_configuration(
             &self,
             request: tonic::Request<super::GetConfigurationRequest>,
@@ -782,6 +803,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The subscriptions of all namespaces; replaced by ListSubscriptionsV2.
         async fn list_subscriptions(
             &self,
             request: tonic::Request<()>,
@@ -791,6 +813,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// One resiliency policy by name.
         async fn get_resiliency(
             &self,
             request: tonic::Request<super::GetResiliencyRequest>,
@@ -800,6 +823,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The resiliency policies of a namespace.
         async fn list_resiliency(
             &self,
             request: tonic::Request<super::ListResiliencyRequest>,
@@ -809,6 +833,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The subscriptions of a namespace.
         async fn list_subscriptions_v2(
             &self,
             request: tonic::Request<super::ListSubscriptionsRequest>,
@@ -818,6 +843,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Streams changes of the subscriptions of a namespace.
         async fn subscription_update(
             &self,
             request: tonic::Request<super::SubscriptionUpdateRequest>,
@@ -827,6 +853,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The HTTP endpoints of a namespace.
         async fn list_http_endpoints(
             &self,
             request: tonic::Request<super::ListHttpEndpointsRequest>,
@@ -836,6 +863,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Streams changes of the HTTP endpoints of a namespace.
         async fn http_endpoint_update(
             &self,
             request: tonic::Request<super::HttpEndpointUpdateRequest>,
@@ -845,6 +873,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The MCP servers of a namespace.
         async fn list_mcp_servers(
             &self,
             request: tonic::Request<super::ListMcpServersRequest>,
@@ -854,6 +883,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Streams changes of the MCP servers of a namespace.
         async fn mcp_server_update(
             &self,
             request: tonic::Request<super::McpServerUpdateRequest>,
@@ -863,6 +893,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Streams changes of the configurations of a namespace.
         async fn configuration_update(
             &self,
             request: tonic::Request<super::ConfigurationUpdateRequest>,
@@ -872,6 +903,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Streams changes of the resiliency policies of a namespace.
         async fn resiliency_update(
             &self,
             request: tonic::Request<super::ResiliencyUpdateRequest>,
@@ -881,6 +913,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The workflow access policies of a namespace.
         async fn list_workflow_access_policy(
             &self,
             request: tonic::Request<super::ListWorkflowAccessPolicyRequest>,
@@ -890,6 +923,7 @@ pub mod operator_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Streams changes of the workflow access policies of a namespace.
         async fn workflow_access_policy_update(
             &self,
             request: tonic::Request<super::WorkflowAccessPolicyUpdateRequest>,
@@ -900,6 +934,7 @@ pub mod operator_server {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
     }
+    /// The operator service.
     #[derive(Debug)]
     pub struct OperatorServer<T> {
         inner: Arc<T>,
@@ -1760,6 +1795,7 @@ pub mod operator_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What became of a resource in a sidecar.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResourceResult {
     #[prost(enumeration = "ResourceType", tag = "1")]

@@ -190,6 +190,7 @@ pub struct UnregisterActorRemindersByTypeRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UnregisterActorRemindersByTypeResponse {}
+/// First the hosted types, then one answer per call, by its id.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubscribeActorEventsRequestAlpha1 {
     #[prost(
@@ -259,6 +260,7 @@ pub struct SubscribeActorEventsRequestDeactivateResponseAlpha1 {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
 }
+/// The app could not handle a call.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SubscribeActorEventsRequestFailedAlpha1 {
     #[prost(string, tag = "1")]
@@ -268,6 +270,7 @@ pub struct SubscribeActorEventsRequestFailedAlpha1 {
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
 }
+/// First a greeting, then calls, each with an id.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubscribeActorEventsResponseAlpha1 {
     #[prost(
@@ -359,6 +362,7 @@ pub struct SubscribeActorEventsResponseDeactivateRequestAlpha1 {
     #[prost(string, tag = "3")]
     pub actor_id: ::prost::alloc::string::String,
 }
+/// Settings of some of the hosted types.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ActorEntityConfig {
     #[prost(string, repeated, tag = "1")]
@@ -657,6 +661,7 @@ pub struct JobEventRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct JobEventResponse {}
+/// One event, with the attributes of its cloud event.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TopicEventRequest {
     #[prost(string, tag = "1")]
@@ -680,6 +685,7 @@ pub struct TopicEventRequest {
     #[prost(message, optional, tag = "10")]
     pub extensions: ::core::option::Option<::prost_types::Struct>,
 }
+/// What becomes of the event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TopicEventResponse {
     #[prost(enumeration = "topic_event_response::TopicEventResponseStatus", tag = "1")]
@@ -727,6 +733,7 @@ pub mod topic_event_response {
         }
     }
 }
+/// A cloud event inside a bulk request.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TopicEventCeRequest {
     #[prost(string, tag = "1")]
@@ -812,6 +819,7 @@ pub struct BindingEventRequest {
         ::prost::alloc::string::String,
     >,
 }
+/// What the app wants done with an event: state to keep, and bindings to call.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BindingEventResponse {
     #[prost(string, tag = "1")]
@@ -869,6 +877,7 @@ pub struct ListTopicSubscriptionsResponse {
     #[prost(message, repeated, tag = "1")]
     pub subscriptions: ::prost::alloc::vec::Vec<TopicSubscription>,
 }
+/// One wanted topic, with the rules that choose a path.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TopicSubscription {
     #[prost(string, tag = "1")]
@@ -887,6 +896,7 @@ pub struct TopicSubscription {
     #[prost(message, optional, tag = "7")]
     pub bulk_subscribe: ::core::option::Option<BulkSubscribeConfig>,
 }
+/// Rules in order, and the path if none matches.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TopicRoutes {
     #[prost(message, repeated, tag = "1")]
@@ -894,6 +904,7 @@ pub struct TopicRoutes {
     #[prost(string, tag = "2")]
     pub default: ::prost::alloc::string::String,
 }
+/// A condition over the cloud event, and the path it chooses.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TopicRule {
     #[prost(string, tag = "1")]
@@ -928,6 +939,7 @@ pub mod app_callback_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
+    /// The methods a gRPC app may serve. The sidecar takes Unimplemented for "not wanted".
     #[derive(Debug, Clone)]
     pub struct AppCallbackClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -997,6 +1009,7 @@ pub mod app_callback_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// Another app calls a method.
         pub async fn on_invoke(
             &mut self,
             request: impl tonic::IntoRequest<
@@ -1025,6 +1038,7 @@ pub mod app_callback_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Which topics the app wants; asked once at start.
         pub async fn list_topic_subscriptions(
             &mut self,
             request: impl tonic::IntoRequest<()>,
@@ -1054,6 +1068,7 @@ pub mod app_callback_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// An event of a subscribed topic.
         pub async fn on_topic_event(
             &mut self,
             request: impl tonic::IntoRequest<super::TopicEventRequest>,
@@ -1080,6 +1095,7 @@ pub mod app_callback_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Which input bindings the app wants; asked once at start.
         pub async fn list_input_bindings(
             &mut self,
             request: impl tonic::IntoRequest<()>,
@@ -1109,6 +1125,7 @@ pub mod app_callback_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// An event of an input binding.
         pub async fn on_binding_event(
             &mut self,
             request: impl tonic::IntoRequest<super::BindingEventRequest>,
@@ -1138,6 +1155,7 @@ pub mod app_callback_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Several events of one topic.
         pub async fn on_bulk_topic_event(
             &mut self,
             request: impl tonic::IntoRequest<super::TopicEventBulkRequest>,
@@ -1167,6 +1185,7 @@ pub mod app_callback_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// A job is due.
         pub async fn on_job_event(
             &mut self,
             request: impl tonic::IntoRequest<super::JobEventRequest>,
@@ -1208,6 +1227,7 @@ pub mod app_callback_server {
     /// Generated trait containing gRPC methods that should be implemented for use with AppCallbackServer.
     #[async_trait]
     pub trait AppCallback: std::marker::Send + std::marker::Sync + 'static {
+        /// Another app calls a method.
         async fn on_invoke(
             &self,
             request: tonic::Request<super::super::super::common::v1::InvokeRequest>,
@@ -1217,6 +1237,7 @@ pub mod app_callback_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Which topics the app wants; asked once at start.
         async fn list_topic_subscriptions(
             &self,
             request: tonic::Request<()>,
@@ -1226,6 +1247,7 @@ pub mod app_callback_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// An event of a subscribed topic.
         async fn on_topic_event(
             &self,
             request: tonic::Request<super::TopicEventRequest>,
@@ -1235,6 +1257,7 @@ pub mod app_callback_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Which input bindings the app wants; asked once at start.
         async fn list_input_bindings(
             &self,
             request: tonic::Request<()>,
@@ -1244,6 +1267,7 @@ pub mod app_callback_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// An event of an input binding.
         async fn on_binding_event(
             &self,
             request: tonic::Request<super::BindingEventRequest>,
@@ -1253,6 +1277,7 @@ pub mod app_callback_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Several events of one topic.
         async fn on_bulk_topic_event(
             &self,
             request: tonic::Request<super::TopicEventBulkRequest>,
@@ -1262,6 +1287,7 @@ pub mod app_callback_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// A job is due.
         async fn on_job_event(
             &self,
             request: tonic::Request<super::JobEventRequest>,
@@ -1272,6 +1298,7 @@ pub mod app_callback_server {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
     }
+    /// The methods a gRPC app may serve. The sidecar takes Unimplemented for "not wanted".
     #[derive(Debug)]
     pub struct AppCallbackServer<T> {
         inner: Arc<T>,
@@ -1713,6 +1740,7 @@ pub mod app_callback_health_check_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
+    /// Health checks of a gRPC app.
     #[derive(Debug, Clone)]
     pub struct AppCallbackHealthCheckClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1784,6 +1812,7 @@ pub mod app_callback_health_check_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// Answers while the app is well.
         pub async fn health_check(
             &mut self,
             request: impl tonic::IntoRequest<()>,
@@ -1828,6 +1857,7 @@ pub mod app_callback_health_check_server {
     /// Generated trait containing gRPC methods that should be implemented for use with AppCallbackHealthCheckServer.
     #[async_trait]
     pub trait AppCallbackHealthCheck: std::marker::Send + std::marker::Sync + 'static {
+        /// Answers while the app is well.
         async fn health_check(
             &self,
             request: tonic::Request<()>,
@@ -1838,6 +1868,7 @@ pub mod app_callback_health_check_server {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
     }
+    /// Health checks of a gRPC app.
     #[derive(Debug)]
     pub struct AppCallbackHealthCheckServer<T> {
         inner: Arc<T>,
@@ -2007,6 +2038,7 @@ pub mod app_callback_alpha_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
+    /// Older names, still called where the newer ones are not served.
     #[derive(Debug, Clone)]
     pub struct AppCallbackAlphaClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2076,6 +2108,7 @@ pub mod app_callback_alpha_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// The older name of OnBulkTopicEvent.
         pub async fn on_bulk_topic_event_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::TopicEventBulkRequest>,
@@ -2105,6 +2138,7 @@ pub mod app_callback_alpha_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of OnJobEvent.
         pub async fn on_job_event_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::JobEventRequest>,
@@ -2149,6 +2183,7 @@ pub mod app_callback_alpha_server {
     /// Generated trait containing gRPC methods that should be implemented for use with AppCallbackAlphaServer.
     #[async_trait]
     pub trait AppCallbackAlpha: std::marker::Send + std::marker::Sync + 'static {
+        /// The older name of OnBulkTopicEvent.
         async fn on_bulk_topic_event_alpha1(
             &self,
             request: tonic::Request<super::TopicEventBulkRequest>,
@@ -2158,6 +2193,7 @@ pub mod app_callback_alpha_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of OnJobEvent.
         async fn on_job_event_alpha1(
             &self,
             request: tonic::Request<super::JobEventRequest>,
@@ -2168,6 +2204,7 @@ pub mod app_callback_alpha_server {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
     }
+    /// Older names, still called where the newer ones are not served.
     #[derive(Debug)]
     pub struct AppCallbackAlphaServer<T> {
         inner: Arc<T>,
@@ -2639,6 +2676,7 @@ pub struct SubtleVerifyResponse {
     #[prost(bool, tag = "1")]
     pub valid: bool,
 }
+/// Options come in the first message only, pieces of the text in all.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EncryptRequest {
     #[prost(message, optional, tag = "1")]
@@ -2661,11 +2699,13 @@ pub struct EncryptRequestOptions {
     #[prost(string, tag = "12")]
     pub decryption_key_name: ::prost::alloc::string::String,
 }
+/// A piece of the encrypted text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EncryptResponse {
     #[prost(message, optional, tag = "1")]
     pub payload: ::core::option::Option<super::super::common::v1::StreamPayload>,
 }
+/// Options come in the first message only, pieces of the encrypted text in all.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DecryptRequest {
     #[prost(message, optional, tag = "1")]
@@ -2680,6 +2720,7 @@ pub struct DecryptRequestOptions {
     #[prost(string, tag = "12")]
     pub key_name: ::prost::alloc::string::String,
 }
+/// A piece of the text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DecryptResponse {
     #[prost(message, optional, tag = "1")]
@@ -2741,6 +2782,7 @@ pub struct BulkPublishResponseFailedEntry {
     #[prost(string, tag = "2")]
     pub error: ::prost::alloc::string::String,
 }
+/// First the topic, then one outcome per event.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubscribeTopicEventsRequestAlpha1 {
     #[prost(
@@ -2775,6 +2817,7 @@ pub struct SubscribeTopicEventsRequestInitialAlpha1 {
     #[prost(string, optional, tag = "4")]
     pub dead_letter_topic: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// The outcome of one event.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SubscribeTopicEventsRequestProcessedAlpha1 {
     #[prost(string, tag = "1")]
@@ -2782,6 +2825,7 @@ pub struct SubscribeTopicEventsRequestProcessedAlpha1 {
     #[prost(message, optional, tag = "2")]
     pub status: ::core::option::Option<TopicEventResponse>,
 }
+/// First a greeting, then events.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubscribeTopicEventsResponseAlpha1 {
     #[prost(
@@ -2828,6 +2872,7 @@ pub struct GetStateRequest {
         ::prost::alloc::string::String,
     >,
 }
+/// Keys, and how many to read at once.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetBulkStateRequest {
     #[prost(string, tag = "1")]
@@ -2863,6 +2908,7 @@ pub struct BulkStateItem {
         ::prost::alloc::string::String,
     >,
 }
+/// Empty data if there is no such key.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetStateResponse {
     #[prost(bytes = "bytes", tag = "1")]
@@ -3007,6 +3053,7 @@ pub struct GetBulkSecretResponse {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetMetadataRequest {}
+/// The sidecar as it describes itself.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetMetadataResponse {
     #[prost(string, tag = "1")]
@@ -3411,16 +3458,21 @@ pub struct PurgeWorkflowRequest {
     #[prost(string, optional, tag = "3")]
     pub app_id: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// When a job runs, how often, and what it carries.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Job {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// Cron expression, or `@every 5s` and its like.
     #[prost(string, optional, tag = "2")]
     pub schedule: ::core::option::Option<::prost::alloc::string::String>,
+    /// How often it runs; without it, until it ends.
     #[prost(uint32, optional, tag = "3")]
     pub repeats: ::core::option::Option<u32>,
+    /// When it first runs: a time, a duration from now, or an ISO 8601 duration.
     #[prost(string, optional, tag = "4")]
     pub due_time: ::core::option::Option<::prost::alloc::string::String>,
+    /// When it ends, in the same notations.
     #[prost(string, optional, tag = "5")]
     pub ttl: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "6")]
@@ -3497,6 +3549,7 @@ pub mod dapr_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
+    /// The API of a sidecar for its app.
     #[derive(Debug, Clone)]
     pub struct DaprClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -3566,6 +3619,7 @@ pub mod dapr_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// Calls a method of another app. A generated client of that app, sent through the sidecar, serves better.
         pub async fn invoke_service(
             &mut self,
             request: impl tonic::IntoRequest<super::InvokeServiceRequest>,
@@ -3590,6 +3644,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "InvokeService"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads one key.
         pub async fn get_state(
             &mut self,
             request: impl tonic::IntoRequest<super::GetStateRequest>,
@@ -3614,6 +3669,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "GetState"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads many keys; each has its own outcome.
         pub async fn get_bulk_state(
             &mut self,
             request: impl tonic::IntoRequest<super::GetBulkStateRequest>,
@@ -3638,6 +3694,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "GetBulkState"));
             self.inner.unary(req, path, codec).await
         }
+        /// Writes keys.
         pub async fn save_state(
             &mut self,
             request: impl tonic::IntoRequest<super::SaveStateRequest>,
@@ -3659,6 +3716,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "SaveState"));
             self.inner.unary(req, path, codec).await
         }
+        /// Finds keys by what their values hold, where the store can.
         pub async fn query_state_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::QueryStateRequest>,
@@ -3685,6 +3743,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Deletes one key.
         pub async fn delete_state(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteStateRequest>,
@@ -3706,6 +3765,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "DeleteState"));
             self.inner.unary(req, path, codec).await
         }
+        /// Deletes many keys.
         pub async fn delete_bulk_state(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteBulkStateRequest>,
@@ -3729,6 +3789,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Writes and deletes several keys as one, where the store can.
         pub async fn execute_state_transaction(
             &mut self,
             request: impl tonic::IntoRequest<super::ExecuteStateTransactionRequest>,
@@ -3755,6 +3816,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Publishes one event.
         pub async fn publish_event(
             &mut self,
             request: impl tonic::IntoRequest<super::PublishEventRequest>,
@@ -3776,6 +3838,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "PublishEvent"));
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of BulkPublishEvent.
         pub async fn bulk_publish_event_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::BulkPublishRequest>,
@@ -3805,6 +3868,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Publishes many events to one topic; the answer lists those that failed.
         pub async fn bulk_publish_event(
             &mut self,
             request: impl tonic::IntoRequest<super::BulkPublishRequest>,
@@ -3831,6 +3895,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Subscribes to a topic: events come on this stream, and the app answers each on it.
         pub async fn subscribe_topic_events_alpha1(
             &mut self,
             request: impl tonic::IntoStreamingRequest<
@@ -3864,6 +3929,7 @@ pub mod dapr_client {
                 );
             self.inner.streaming(req, path, codec).await
         }
+        /// Runs an operation of an output binding.
         pub async fn invoke_binding(
             &mut self,
             request: impl tonic::IntoRequest<super::InvokeBindingRequest>,
@@ -3888,6 +3954,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "InvokeBinding"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads one secret.
         pub async fn get_secret(
             &mut self,
             request: impl tonic::IntoRequest<super::GetSecretRequest>,
@@ -3912,6 +3979,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "GetSecret"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads every secret of a store that this app may read.
         pub async fn get_bulk_secret(
             &mut self,
             request: impl tonic::IntoRequest<super::GetBulkSecretRequest>,
@@ -3936,6 +4004,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "GetBulkSecret"));
             self.inner.unary(req, path, codec).await
         }
+        /// Starts a timer of an actor; it ends with the activation.
         pub async fn register_actor_timer(
             &mut self,
             request: impl tonic::IntoRequest<super::RegisterActorTimerRequest>,
@@ -3959,6 +4028,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Ends a timer.
         pub async fn unregister_actor_timer(
             &mut self,
             request: impl tonic::IntoRequest<super::UnregisterActorTimerRequest>,
@@ -3982,6 +4052,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Stores a reminder of an actor; it outlives the activation.
         pub async fn register_actor_reminder(
             &mut self,
             request: impl tonic::IntoRequest<super::RegisterActorReminderRequest>,
@@ -4008,6 +4079,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Deletes a reminder.
         pub async fn unregister_actor_reminder(
             &mut self,
             request: impl tonic::IntoRequest<super::UnregisterActorReminderRequest>,
@@ -4034,6 +4106,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Deletes the reminders of all actors of a type, or of one of them.
         pub async fn unregister_actor_reminders_by_type(
             &mut self,
             request: impl tonic::IntoRequest<
@@ -4065,6 +4138,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the reminders of all actors of a type, or of one of them.
         pub async fn list_actor_reminders(
             &mut self,
             request: impl tonic::IntoRequest<super::ListActorRemindersRequest>,
@@ -4091,6 +4165,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Reads one key of an actor.
         pub async fn get_actor_state(
             &mut self,
             request: impl tonic::IntoRequest<super::GetActorStateRequest>,
@@ -4115,6 +4190,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "GetActorState"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads a reminder.
         pub async fn get_actor_reminder(
             &mut self,
             request: impl tonic::IntoRequest<super::GetActorReminderRequest>,
@@ -4141,6 +4217,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Writes and deletes keys of one actor as one.
         pub async fn execute_actor_state_transaction(
             &mut self,
             request: impl tonic::IntoRequest<super::ExecuteActorStateTransactionRequest>,
@@ -4167,6 +4244,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Calls a method of an actor, wherever it lives.
         pub async fn invoke_actor(
             &mut self,
             request: impl tonic::IntoRequest<super::InvokeActorRequest>,
@@ -4191,6 +4269,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "InvokeActor"));
             self.inner.unary(req, path, codec).await
         }
+        /// Attaches the app as a host of actors: their calls come on this stream, without a port of the app.
         pub async fn subscribe_actor_events_alpha1(
             &mut self,
             request: impl tonic::IntoStreamingRequest<
@@ -4224,6 +4303,7 @@ pub mod dapr_client {
                 );
             self.inner.streaming(req, path, codec).await
         }
+        /// The older name of GetConfiguration.
         pub async fn get_configuration_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::GetConfigurationRequest>,
@@ -4253,6 +4333,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Reads configuration items.
         pub async fn get_configuration(
             &mut self,
             request: impl tonic::IntoRequest<super::GetConfigurationRequest>,
@@ -4279,6 +4360,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of SubscribeConfiguration.
         pub async fn subscribe_configuration_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::SubscribeConfigurationRequest>,
@@ -4310,6 +4392,8 @@ pub mod dapr_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Reads configuration items and streams their changes. The first message carries the id of the
+        /// subscription.
         pub async fn subscribe_configuration(
             &mut self,
             request: impl tonic::IntoRequest<super::SubscribeConfigurationRequest>,
@@ -4341,6 +4425,7 @@ pub mod dapr_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The older name of UnsubscribeConfiguration.
         pub async fn unsubscribe_configuration_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::UnsubscribeConfigurationRequest>,
@@ -4370,6 +4455,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Ends a subscription by its id.
         pub async fn unsubscribe_configuration(
             &mut self,
             request: impl tonic::IntoRequest<super::UnsubscribeConfigurationRequest>,
@@ -4399,6 +4485,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Takes a lock if it is free.
         pub async fn try_lock_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::TryLockRequest>,
@@ -4423,6 +4510,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "TryLockAlpha1"));
             self.inner.unary(req, path, codec).await
         }
+        /// Gives a lock back.
         pub async fn unlock_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::UnlockRequest>,
@@ -4444,6 +4532,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "UnlockAlpha1"));
             self.inner.unary(req, path, codec).await
         }
+        /// Encrypts a stream; the first message carries the options.
         pub async fn encrypt_alpha1(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::EncryptRequest>,
@@ -4468,6 +4557,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "EncryptAlpha1"));
             self.inner.streaming(req, path, codec).await
         }
+        /// Decrypts a stream; the first message carries the options.
         pub async fn decrypt_alpha1(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::DecryptRequest>,
@@ -4492,6 +4582,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "DecryptAlpha1"));
             self.inner.streaming(req, path, codec).await
         }
+        /// What this sidecar is and has loaded.
         pub async fn get_metadata(
             &mut self,
             request: impl tonic::IntoRequest<super::GetMetadataRequest>,
@@ -4516,6 +4607,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "GetMetadata"));
             self.inner.unary(req, path, codec).await
         }
+        /// Adds a key to the extended metadata.
         pub async fn set_metadata(
             &mut self,
             request: impl tonic::IntoRequest<super::SetMetadataRequest>,
@@ -4537,6 +4629,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "SetMetadata"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads the public part of a key.
         pub async fn subtle_get_key_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::SubtleGetKeyRequest>,
@@ -4563,6 +4656,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Encrypts a short message with a key of the vault.
         pub async fn subtle_encrypt_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::SubtleEncryptRequest>,
@@ -4589,6 +4683,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Decrypts a short message with a key of the vault.
         pub async fn subtle_decrypt_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::SubtleDecryptRequest>,
@@ -4615,6 +4710,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Wraps a key with a key of the vault.
         pub async fn subtle_wrap_key_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::SubtleWrapKeyRequest>,
@@ -4641,6 +4737,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Unwraps a key.
         pub async fn subtle_unwrap_key_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::SubtleUnwrapKeyRequest>,
@@ -4670,6 +4767,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Signs a digest.
         pub async fn subtle_sign_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::SubtleSignRequest>,
@@ -4696,6 +4794,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Checks the signature of a digest.
         pub async fn subtle_verify_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::SubtleVerifyRequest>,
@@ -4722,6 +4821,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of StartWorkflowBeta1.
         pub async fn start_workflow_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::StartWorkflowRequest>,
@@ -4748,6 +4848,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of GetWorkflowBeta1.
         pub async fn get_workflow_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::GetWorkflowRequest>,
@@ -4774,6 +4875,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of PurgeWorkflowBeta1.
         pub async fn purge_workflow_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::PurgeWorkflowRequest>,
@@ -4797,6 +4899,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of TerminateWorkflowBeta1.
         pub async fn terminate_workflow_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::TerminateWorkflowRequest>,
@@ -4823,6 +4926,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of PauseWorkflowBeta1.
         pub async fn pause_workflow_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::PauseWorkflowRequest>,
@@ -4846,6 +4950,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of ResumeWorkflowBeta1.
         pub async fn resume_workflow_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::ResumeWorkflowRequest>,
@@ -4869,6 +4974,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of RaiseEventWorkflowBeta1.
         pub async fn raise_event_workflow_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::RaiseEventWorkflowRequest>,
@@ -4895,6 +5001,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Starts an instance of a workflow.
         pub async fn start_workflow_beta1(
             &mut self,
             request: impl tonic::IntoRequest<super::StartWorkflowRequest>,
@@ -4921,6 +5028,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Reads the state of an instance.
         pub async fn get_workflow_beta1(
             &mut self,
             request: impl tonic::IntoRequest<super::GetWorkflowRequest>,
@@ -4947,6 +5055,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Removes a finished instance with its history.
         pub async fn purge_workflow_beta1(
             &mut self,
             request: impl tonic::IntoRequest<super::PurgeWorkflowRequest>,
@@ -4970,6 +5079,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Ends an instance.
         pub async fn terminate_workflow_beta1(
             &mut self,
             request: impl tonic::IntoRequest<super::TerminateWorkflowRequest>,
@@ -4996,6 +5106,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Holds an instance.
         pub async fn pause_workflow_beta1(
             &mut self,
             request: impl tonic::IntoRequest<super::PauseWorkflowRequest>,
@@ -5019,6 +5130,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lets a held instance go on.
         pub async fn resume_workflow_beta1(
             &mut self,
             request: impl tonic::IntoRequest<super::ResumeWorkflowRequest>,
@@ -5042,6 +5154,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Delivers an event to an instance.
         pub async fn raise_event_workflow_beta1(
             &mut self,
             request: impl tonic::IntoRequest<super::RaiseEventWorkflowRequest>,
@@ -5068,6 +5181,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Ends the sidecar.
         pub async fn shutdown(
             &mut self,
             request: impl tonic::IntoRequest<super::ShutdownRequest>,
@@ -5089,6 +5203,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "Shutdown"));
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of ScheduleJob.
         pub async fn schedule_job_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::ScheduleJobRequest>,
@@ -5115,6 +5230,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Stores a job.
         pub async fn schedule_job(
             &mut self,
             request: impl tonic::IntoRequest<super::ScheduleJobRequest>,
@@ -5139,6 +5255,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "ScheduleJob"));
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of GetJob.
         pub async fn get_job_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::GetJobRequest>,
@@ -5160,6 +5277,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "GetJobAlpha1"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads a job.
         pub async fn get_job(
             &mut self,
             request: impl tonic::IntoRequest<super::GetJobRequest>,
@@ -5181,6 +5299,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "GetJob"));
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of DeleteJob.
         pub async fn delete_job_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteJobRequest>,
@@ -5207,6 +5326,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Deletes a job.
         pub async fn delete_job(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteJobRequest>,
@@ -5231,6 +5351,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "DeleteJob"));
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of DeleteJobsByPrefix.
         pub async fn delete_jobs_by_prefix_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteJobsByPrefixRequestAlpha1>,
@@ -5260,6 +5381,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Deletes the jobs whose names begin alike; without a prefix all of this app.
         pub async fn delete_jobs_by_prefix(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteJobsByPrefixRequest>,
@@ -5286,6 +5408,7 @@ pub mod dapr_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of ListJobs.
         pub async fn list_jobs_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::ListJobsRequestAlpha1>,
@@ -5310,6 +5433,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "ListJobsAlpha1"));
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the jobs of this app.
         pub async fn list_jobs(
             &mut self,
             request: impl tonic::IntoRequest<super::ListJobsRequest>,
@@ -5334,6 +5458,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "ListJobs"));
             self.inner.unary(req, path, codec).await
         }
+        /// Sends a prompt to a language model.
         pub async fn converse_alpha1(
             &mut self,
             request: impl tonic::IntoRequest<super::ConversationRequest>,
@@ -5358,6 +5483,7 @@ pub mod dapr_client {
                 .insert(GrpcMethod::new("dapr.proto.runtime.v1.Dapr", "ConverseAlpha1"));
             self.inner.unary(req, path, codec).await
         }
+        /// Holds a conversation with a language model, with tools.
         pub async fn converse_alpha2(
             &mut self,
             request: impl tonic::IntoRequest<super::ConversationRequestAlpha2>,
@@ -5397,6 +5523,7 @@ pub mod dapr_server {
     /// Generated trait containing gRPC methods that should be implemented for use with DaprServer.
     #[async_trait]
     pub trait Dapr: std::marker::Send + std::marker::Sync + 'static {
+        /// Calls a method of another app. A generated client of that app, sent through the sidecar, serves better.
         async fn invoke_service(
             &self,
             request: tonic::Request<super::InvokeServiceRequest>,
@@ -5406,6 +5533,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads one key.
         async fn get_state(
             &self,
             request: tonic::Request<super::GetStateRequest>,
@@ -5415,6 +5543,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads many keys; each has its own outcome.
         async fn get_bulk_state(
             &self,
             request: tonic::Request<super::GetBulkStateRequest>,
@@ -5424,12 +5553,14 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Writes keys.
         async fn save_state(
             &self,
             request: tonic::Request<super::SaveStateRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Finds keys by what their values hold, where the store can.
         async fn query_state_alpha1(
             &self,
             request: tonic::Request<super::QueryStateRequest>,
@@ -5439,30 +5570,35 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Deletes one key.
         async fn delete_state(
             &self,
             request: tonic::Request<super::DeleteStateRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Deletes many keys.
         async fn delete_bulk_state(
             &self,
             request: tonic::Request<super::DeleteBulkStateRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Writes and deletes several keys as one, where the store can.
         async fn execute_state_transaction(
             &self,
             request: tonic::Request<super::ExecuteStateTransactionRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Publishes one event.
         async fn publish_event(
             &self,
             request: tonic::Request<super::PublishEventRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of BulkPublishEvent.
         async fn bulk_publish_event_alpha1(
             &self,
             request: tonic::Request<super::BulkPublishRequest>,
@@ -5472,6 +5608,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Publishes many events to one topic; the answer lists those that failed.
         async fn bulk_publish_event(
             &self,
             request: tonic::Request<super::BulkPublishRequest>,
@@ -5481,6 +5618,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Subscribes to a topic: events come on this stream, and the app answers each on it.
         async fn subscribe_topic_events_alpha1(
             &self,
             request: tonic::Request<
@@ -5492,6 +5630,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Runs an operation of an output binding.
         async fn invoke_binding(
             &self,
             request: tonic::Request<super::InvokeBindingRequest>,
@@ -5501,6 +5640,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads one secret.
         async fn get_secret(
             &self,
             request: tonic::Request<super::GetSecretRequest>,
@@ -5510,6 +5650,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads every secret of a store that this app may read.
         async fn get_bulk_secret(
             &self,
             request: tonic::Request<super::GetBulkSecretRequest>,
@@ -5519,30 +5660,35 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Starts a timer of an actor; it ends with the activation.
         async fn register_actor_timer(
             &self,
             request: tonic::Request<super::RegisterActorTimerRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Ends a timer.
         async fn unregister_actor_timer(
             &self,
             request: tonic::Request<super::UnregisterActorTimerRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Stores a reminder of an actor; it outlives the activation.
         async fn register_actor_reminder(
             &self,
             request: tonic::Request<super::RegisterActorReminderRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Deletes a reminder.
         async fn unregister_actor_reminder(
             &self,
             request: tonic::Request<super::UnregisterActorReminderRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Deletes the reminders of all actors of a type, or of one of them.
         async fn unregister_actor_reminders_by_type(
             &self,
             request: tonic::Request<super::UnregisterActorRemindersByTypeRequest>,
@@ -5552,6 +5698,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Lists the reminders of all actors of a type, or of one of them.
         async fn list_actor_reminders(
             &self,
             request: tonic::Request<super::ListActorRemindersRequest>,
@@ -5561,6 +5708,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads one key of an actor.
         async fn get_actor_state(
             &self,
             request: tonic::Request<super::GetActorStateRequest>,
@@ -5570,6 +5718,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads a reminder.
         async fn get_actor_reminder(
             &self,
             request: tonic::Request<super::GetActorReminderRequest>,
@@ -5579,12 +5728,14 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Writes and deletes keys of one actor as one.
         async fn execute_actor_state_transaction(
             &self,
             request: tonic::Request<super::ExecuteActorStateTransactionRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Calls a method of an actor, wherever it lives.
         async fn invoke_actor(
             &self,
             request: tonic::Request<super::InvokeActorRequest>,
@@ -5594,6 +5745,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Attaches the app as a host of actors: their calls come on this stream, without a port of the app.
         async fn subscribe_actor_events_alpha1(
             &self,
             request: tonic::Request<
@@ -5605,6 +5757,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of GetConfiguration.
         async fn get_configuration_alpha1(
             &self,
             request: tonic::Request<super::GetConfigurationRequest>,
@@ -5614,6 +5767,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads configuration items.
         async fn get_configuration(
             &self,
             request: tonic::Request<super::GetConfigurationRequest>,
@@ -5623,6 +5777,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of SubscribeConfiguration.
         async fn subscribe_configuration_alpha1(
             &self,
             request: tonic::Request<super::SubscribeConfigurationRequest>,
@@ -5632,6 +5787,8 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads configuration items and streams their changes. The first message carries the id of the
+        /// subscription.
         async fn subscribe_configuration(
             &self,
             request: tonic::Request<super::SubscribeConfigurationRequest>,
@@ -5641,6 +5798,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of UnsubscribeConfiguration.
         async fn unsubscribe_configuration_alpha1(
             &self,
             request: tonic::Request<super::UnsubscribeConfigurationRequest>,
@@ -5650,6 +5808,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Ends a subscription by its id.
         async fn unsubscribe_configuration(
             &self,
             request: tonic::Request<super::UnsubscribeConfigurationRequest>,
@@ -5659,6 +5818,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Takes a lock if it is free.
         async fn try_lock_alpha1(
             &self,
             request: tonic::Request<super::TryLockRequest>,
@@ -5668,12 +5828,14 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Gives a lock back.
         async fn unlock_alpha1(
             &self,
             request: tonic::Request<super::UnlockRequest>,
         ) -> std::result::Result<tonic::Response<super::UnlockResponse>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Encrypts a stream; the first message carries the options.
         async fn encrypt_alpha1(
             &self,
             request: tonic::Request<tonic::Streaming<super::EncryptRequest>>,
@@ -5683,6 +5845,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Decrypts a stream; the first message carries the options.
         async fn decrypt_alpha1(
             &self,
             request: tonic::Request<tonic::Streaming<super::DecryptRequest>>,
@@ -5692,6 +5855,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// What this sidecar is and has loaded.
         async fn get_metadata(
             &self,
             request: tonic::Request<super::GetMetadataRequest>,
@@ -5701,12 +5865,14 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Adds a key to the extended metadata.
         async fn set_metadata(
             &self,
             request: tonic::Request<super::SetMetadataRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads the public part of a key.
         async fn subtle_get_key_alpha1(
             &self,
             request: tonic::Request<super::SubtleGetKeyRequest>,
@@ -5716,6 +5882,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Encrypts a short message with a key of the vault.
         async fn subtle_encrypt_alpha1(
             &self,
             request: tonic::Request<super::SubtleEncryptRequest>,
@@ -5725,6 +5892,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Decrypts a short message with a key of the vault.
         async fn subtle_decrypt_alpha1(
             &self,
             request: tonic::Request<super::SubtleDecryptRequest>,
@@ -5734,6 +5902,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Wraps a key with a key of the vault.
         async fn subtle_wrap_key_alpha1(
             &self,
             request: tonic::Request<super::SubtleWrapKeyRequest>,
@@ -5743,6 +5912,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Unwraps a key.
         async fn subtle_unwrap_key_alpha1(
             &self,
             request: tonic::Request<super::SubtleUnwrapKeyRequest>,
@@ -5752,6 +5922,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Signs a digest.
         async fn subtle_sign_alpha1(
             &self,
             request: tonic::Request<super::SubtleSignRequest>,
@@ -5761,6 +5932,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Checks the signature of a digest.
         async fn subtle_verify_alpha1(
             &self,
             request: tonic::Request<super::SubtleVerifyRequest>,
@@ -5770,6 +5942,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of StartWorkflowBeta1.
         async fn start_workflow_alpha1(
             &self,
             request: tonic::Request<super::StartWorkflowRequest>,
@@ -5779,6 +5952,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of GetWorkflowBeta1.
         async fn get_workflow_alpha1(
             &self,
             request: tonic::Request<super::GetWorkflowRequest>,
@@ -5788,36 +5962,42 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of PurgeWorkflowBeta1.
         async fn purge_workflow_alpha1(
             &self,
             request: tonic::Request<super::PurgeWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of TerminateWorkflowBeta1.
         async fn terminate_workflow_alpha1(
             &self,
             request: tonic::Request<super::TerminateWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of PauseWorkflowBeta1.
         async fn pause_workflow_alpha1(
             &self,
             request: tonic::Request<super::PauseWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of ResumeWorkflowBeta1.
         async fn resume_workflow_alpha1(
             &self,
             request: tonic::Request<super::ResumeWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of RaiseEventWorkflowBeta1.
         async fn raise_event_workflow_alpha1(
             &self,
             request: tonic::Request<super::RaiseEventWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Starts an instance of a workflow.
         async fn start_workflow_beta1(
             &self,
             request: tonic::Request<super::StartWorkflowRequest>,
@@ -5827,6 +6007,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads the state of an instance.
         async fn get_workflow_beta1(
             &self,
             request: tonic::Request<super::GetWorkflowRequest>,
@@ -5836,42 +6017,49 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Removes a finished instance with its history.
         async fn purge_workflow_beta1(
             &self,
             request: tonic::Request<super::PurgeWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Ends an instance.
         async fn terminate_workflow_beta1(
             &self,
             request: tonic::Request<super::TerminateWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Holds an instance.
         async fn pause_workflow_beta1(
             &self,
             request: tonic::Request<super::PauseWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Lets a held instance go on.
         async fn resume_workflow_beta1(
             &self,
             request: tonic::Request<super::ResumeWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Delivers an event to an instance.
         async fn raise_event_workflow_beta1(
             &self,
             request: tonic::Request<super::RaiseEventWorkflowRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Ends the sidecar.
         async fn shutdown(
             &self,
             request: tonic::Request<super::ShutdownRequest>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of ScheduleJob.
         async fn schedule_job_alpha1(
             &self,
             request: tonic::Request<super::ScheduleJobRequest>,
@@ -5881,6 +6069,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Stores a job.
         async fn schedule_job(
             &self,
             request: tonic::Request<super::ScheduleJobRequest>,
@@ -5890,18 +6079,21 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of GetJob.
         async fn get_job_alpha1(
             &self,
             request: tonic::Request<super::GetJobRequest>,
         ) -> std::result::Result<tonic::Response<super::GetJobResponse>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads a job.
         async fn get_job(
             &self,
             request: tonic::Request<super::GetJobRequest>,
         ) -> std::result::Result<tonic::Response<super::GetJobResponse>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of DeleteJob.
         async fn delete_job_alpha1(
             &self,
             request: tonic::Request<super::DeleteJobRequest>,
@@ -5911,6 +6103,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Deletes a job.
         async fn delete_job(
             &self,
             request: tonic::Request<super::DeleteJobRequest>,
@@ -5920,6 +6113,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of DeleteJobsByPrefix.
         async fn delete_jobs_by_prefix_alpha1(
             &self,
             request: tonic::Request<super::DeleteJobsByPrefixRequestAlpha1>,
@@ -5929,6 +6123,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Deletes the jobs whose names begin alike; without a prefix all of this app.
         async fn delete_jobs_by_prefix(
             &self,
             request: tonic::Request<super::DeleteJobsByPrefixRequest>,
@@ -5938,6 +6133,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of ListJobs.
         async fn list_jobs_alpha1(
             &self,
             request: tonic::Request<super::ListJobsRequestAlpha1>,
@@ -5947,6 +6143,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Lists the jobs of this app.
         async fn list_jobs(
             &self,
             request: tonic::Request<super::ListJobsRequest>,
@@ -5956,6 +6153,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Sends a prompt to a language model.
         async fn converse_alpha1(
             &self,
             request: tonic::Request<super::ConversationRequest>,
@@ -5965,6 +6163,7 @@ pub mod dapr_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Holds a conversation with a language model, with tools.
         async fn converse_alpha2(
             &self,
             request: tonic::Request<super::ConversationRequestAlpha2>,
@@ -5975,6 +6174,7 @@ pub mod dapr_server {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
     }
+    /// The API of a sidecar for its app.
     #[derive(Debug)]
     pub struct DaprServer<T> {
         inner: Arc<T>,

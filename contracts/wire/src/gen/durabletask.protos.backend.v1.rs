@@ -48,6 +48,7 @@ pub struct WorkflowMessage {
     #[prost(message, optional, tag = "2")]
     pub event: ::core::option::Option<super::super::super::super::HistoryEvent>,
 }
+/// The stored form of an instance.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BackendWorkflowState {
     #[prost(message, repeated, tag = "1")]
@@ -59,6 +60,7 @@ pub struct BackendWorkflowState {
     #[prost(uint64, tag = "4")]
     pub generation: u64,
 }
+/// Sent to the actor of an activity.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ActivityInvocation {
     #[prost(message, optional, tag = "1")]
@@ -68,6 +70,7 @@ pub struct ActivityInvocation {
         super::super::super::super::PropagatedHistory,
     >,
 }
+/// Sent to the actor of a new instance.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateWorkflowInstanceRequest {
     #[prost(message, optional, tag = "1")]
@@ -112,6 +115,7 @@ pub struct WorkflowMetadata {
     #[prost(message, optional, tag = "14")]
     pub started_at: ::core::option::Option<::prost_types::Timestamp>,
 }
+/// How the stored history is cut into keys.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BackendWorkflowStateMetadata {
     #[prost(uint64, tag = "1")]
@@ -127,11 +131,13 @@ pub struct BackendWorkflowStateMetadata {
     #[prost(uint64, tag = "6")]
     pub external_signing_certificate_length: u64,
 }
+/// A certificate that signed some of the history.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SigningCertificate {
     #[prost(bytes = "bytes", tag = "1")]
     pub certificate: ::prost::bytes::Bytes,
 }
+/// The signature of a stretch of history.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HistorySignature {
     #[prost(uint64, tag = "1")]
@@ -147,6 +153,7 @@ pub struct HistorySignature {
     #[prost(bytes = "bytes", tag = "6")]
     pub signature: ::prost::bytes::Bytes,
 }
+/// A timer of an instance, as its reminder carries it.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DurableTimer {
     #[prost(message, optional, tag = "1")]
@@ -161,6 +168,7 @@ pub struct RuntimeStateStalled {
     #[prost(string, optional, tag = "2")]
     pub description: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// All of an instance.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkflowRuntimeState {
     #[prost(string, tag = "1")]

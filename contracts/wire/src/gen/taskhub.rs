@@ -111,6 +111,7 @@ impl ActivityTerminalStatus {
         }
     }
 }
+/// The apps that something goes from and to, if not the same.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TaskRouter {
     #[prost(string, tag = "1")]
@@ -134,6 +135,7 @@ pub struct WorkflowInstance {
     #[prost(message, optional, tag = "2")]
     pub execution_id: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// Why a task failed; nested as errors are.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TaskFailureDetails {
     #[prost(string, tag = "1")]
@@ -174,6 +176,7 @@ pub struct RetryParentInstanceInfo {
     #[prost(string, tag = "1")]
     pub instance_id: ::prost::alloc::string::String,
 }
+/// The span a workflow belongs to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TraceContext {
     #[prost(string, tag = "1")]
@@ -223,6 +226,7 @@ pub struct WorkflowState {
     #[prost(message, optional, tag = "17")]
     pub started_at: ::core::option::Option<::prost_types::Timestamp>,
 }
+/// Why an instance cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum StalledReason {
@@ -252,6 +256,7 @@ impl StalledReason {
         }
     }
 }
+/// Where an instance stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum OrchestrationStatus {
@@ -299,6 +304,7 @@ impl OrchestrationStatus {
         }
     }
 }
+/// How much history is handed down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum HistoryPropagationScope {
@@ -551,6 +557,7 @@ pub struct ExecutionStalledEvent {
     #[prost(string, optional, tag = "2")]
     pub description: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// One event, numbered within its history.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HistoryEvent {
     #[prost(int32, tag = "1")]
@@ -626,6 +633,7 @@ pub struct PropagatedHistoryChunk {
     #[prost(bytes = "bytes", repeated, tag = "6")]
     pub signing_cert_chains: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
+/// History that a caller hands down to what it starts.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PropagatedHistory {
     #[prost(enumeration = "HistoryPropagationScope", tag = "1")]
@@ -741,6 +749,7 @@ pub struct TerminateWorkflowAction {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkflowVersionNotAvailableAction {}
+/// One action, numbered within its instance.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkflowAction {
     #[prost(int32, tag = "1")]
@@ -777,6 +786,7 @@ pub mod workflow_action {
         CreateDetachedWorkflow(super::CreateDetachedWorkflowAction),
     }
 }
+/// An activity to run.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ActivityRequest {
     #[prost(string, tag = "1")]
@@ -796,6 +806,7 @@ pub struct ActivityRequest {
     #[prost(message, optional, tag = "8")]
     pub propagated_history: ::core::option::Option<PropagatedHistory>,
 }
+/// The outcome of an activity.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ActivityResponse {
     #[prost(string, tag = "1")]
@@ -814,6 +825,7 @@ pub struct CachedHistory {
     #[prost(int32, tag = "1")]
     pub event_count: i32,
 }
+/// A turn of a workflow: past and new events.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkflowRequest {
     #[prost(string, tag = "1")]
@@ -833,6 +845,7 @@ pub struct WorkflowRequest {
     #[prost(message, optional, tag = "9")]
     pub cached_history: ::core::option::Option<CachedHistory>,
 }
+/// The actions of that turn.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkflowResponse {
     #[prost(string, tag = "1")]
@@ -985,6 +998,7 @@ pub struct GetWorkItemsRequest {
     #[prost(enumeration = "WorkerCapability", repeated, tag = "4")]
     pub capabilities: ::prost::alloc::vec::Vec<i32>,
 }
+/// Work for a worker: an activity or a turn of a workflow.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkItem {
     #[prost(string, tag = "10")]
@@ -1089,6 +1103,7 @@ pub mod task_hub_sidecar_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
+    /// The workflow engine of a sidecar, as a worker or client sees it.
     #[derive(Debug, Clone)]
     pub struct TaskHubSidecarServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1158,6 +1173,7 @@ pub mod task_hub_sidecar_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// Answers, so that an SDK knows the sidecar is there.
         pub async fn hello(
             &mut self,
             request: impl tonic::IntoRequest<()>,
@@ -1179,6 +1195,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "Hello"));
             self.inner.unary(req, path, codec).await
         }
+        /// Starts an instance of a workflow.
         pub async fn start_instance(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateInstanceRequest>,
@@ -1203,6 +1220,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "StartInstance"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads the state of an instance.
         pub async fn get_instance(
             &mut self,
             request: impl tonic::IntoRequest<super::GetInstanceRequest>,
@@ -1227,6 +1245,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "GetInstance"));
             self.inner.unary(req, path, codec).await
         }
+        /// Answers once the instance runs.
         pub async fn wait_for_instance_start(
             &mut self,
             request: impl tonic::IntoRequest<super::GetInstanceRequest>,
@@ -1253,6 +1272,7 @@ pub mod task_hub_sidecar_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Answers once the instance has ended.
         pub async fn wait_for_instance_completion(
             &mut self,
             request: impl tonic::IntoRequest<super::GetInstanceRequest>,
@@ -1279,6 +1299,7 @@ pub mod task_hub_sidecar_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Delivers an event to an instance.
         pub async fn raise_event(
             &mut self,
             request: impl tonic::IntoRequest<super::RaiseEventRequest>,
@@ -1303,6 +1324,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "RaiseEvent"));
             self.inner.unary(req, path, codec).await
         }
+        /// Ends an instance.
         pub async fn terminate_instance(
             &mut self,
             request: impl tonic::IntoRequest<super::TerminateRequest>,
@@ -1327,6 +1349,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "TerminateInstance"));
             self.inner.unary(req, path, codec).await
         }
+        /// Holds an instance.
         pub async fn suspend_instance(
             &mut self,
             request: impl tonic::IntoRequest<super::SuspendRequest>,
@@ -1351,6 +1374,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "SuspendInstance"));
             self.inner.unary(req, path, codec).await
         }
+        /// Lets a held instance go on.
         pub async fn resume_instance(
             &mut self,
             request: impl tonic::IntoRequest<super::ResumeRequest>,
@@ -1372,6 +1396,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "ResumeInstance"));
             self.inner.unary(req, path, codec).await
         }
+        /// Removes finished instances with their history.
         pub async fn purge_instances(
             &mut self,
             request: impl tonic::IntoRequest<super::PurgeInstancesRequest>,
@@ -1396,6 +1421,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "PurgeInstances"));
             self.inner.unary(req, path, codec).await
         }
+        /// Sends work to a worker as long as the stream lives.
         pub async fn get_work_items(
             &mut self,
             request: impl tonic::IntoRequest<super::GetWorkItemsRequest>,
@@ -1420,6 +1446,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "GetWorkItems"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The outcome of an activity.
         pub async fn complete_activity_task(
             &mut self,
             request: impl tonic::IntoRequest<super::ActivityResponse>,
@@ -1446,6 +1473,7 @@ pub mod task_hub_sidecar_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The older name of CompleteWorkflowTask.
         pub async fn complete_orchestrator_task(
             &mut self,
             request: impl tonic::IntoRequest<super::WorkflowResponse>,
@@ -1472,6 +1500,7 @@ pub mod task_hub_sidecar_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The actions a workflow decided on.
         pub async fn complete_workflow_task(
             &mut self,
             request: impl tonic::IntoRequest<super::WorkflowResponse>,
@@ -1498,6 +1527,7 @@ pub mod task_hub_sidecar_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Starts a new instance from a point in the history of an old one.
         pub async fn rerun_workflow_from_event(
             &mut self,
             request: impl tonic::IntoRequest<super::RerunWorkflowFromEventRequest>,
@@ -1524,6 +1554,7 @@ pub mod task_hub_sidecar_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lists instances page by page.
         pub async fn list_instance_i_ds(
             &mut self,
             request: impl tonic::IntoRequest<super::ListInstanceIDsRequest>,
@@ -1548,6 +1579,7 @@ pub mod task_hub_sidecar_service_client {
                 .insert(GrpcMethod::new("TaskHubSidecarService", "ListInstanceIDs"));
             self.inner.unary(req, path, codec).await
         }
+        /// Reads the history of an instance.
         pub async fn get_instance_history(
             &mut self,
             request: impl tonic::IntoRequest<super::GetInstanceHistoryRequest>,
@@ -1587,12 +1619,14 @@ pub mod task_hub_sidecar_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with TaskHubSidecarServiceServer.
     #[async_trait]
     pub trait TaskHubSidecarService: std::marker::Send + std::marker::Sync + 'static {
+        /// Answers, so that an SDK knows the sidecar is there.
         async fn hello(
             &self,
             request: tonic::Request<()>,
         ) -> std::result::Result<tonic::Response<()>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Starts an instance of a workflow.
         async fn start_instance(
             &self,
             request: tonic::Request<super::CreateInstanceRequest>,
@@ -1602,6 +1636,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads the state of an instance.
         async fn get_instance(
             &self,
             request: tonic::Request<super::GetInstanceRequest>,
@@ -1611,6 +1646,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Answers once the instance runs.
         async fn wait_for_instance_start(
             &self,
             request: tonic::Request<super::GetInstanceRequest>,
@@ -1620,6 +1656,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Answers once the instance has ended.
         async fn wait_for_instance_completion(
             &self,
             request: tonic::Request<super::GetInstanceRequest>,
@@ -1629,6 +1666,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Delivers an event to an instance.
         async fn raise_event(
             &self,
             request: tonic::Request<super::RaiseEventRequest>,
@@ -1638,6 +1676,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Ends an instance.
         async fn terminate_instance(
             &self,
             request: tonic::Request<super::TerminateRequest>,
@@ -1647,6 +1686,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Holds an instance.
         async fn suspend_instance(
             &self,
             request: tonic::Request<super::SuspendRequest>,
@@ -1656,12 +1696,14 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Lets a held instance go on.
         async fn resume_instance(
             &self,
             request: tonic::Request<super::ResumeRequest>,
         ) -> std::result::Result<tonic::Response<super::ResumeResponse>, tonic::Status> {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Removes finished instances with their history.
         async fn purge_instances(
             &self,
             request: tonic::Request<super::PurgeInstancesRequest>,
@@ -1671,6 +1713,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Sends work to a worker as long as the stream lives.
         async fn get_work_items(
             &self,
             request: tonic::Request<super::GetWorkItemsRequest>,
@@ -1680,6 +1723,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The outcome of an activity.
         async fn complete_activity_task(
             &self,
             request: tonic::Request<super::ActivityResponse>,
@@ -1689,6 +1733,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The older name of CompleteWorkflowTask.
         async fn complete_orchestrator_task(
             &self,
             request: tonic::Request<super::WorkflowResponse>,
@@ -1698,6 +1743,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// The actions a workflow decided on.
         async fn complete_workflow_task(
             &self,
             request: tonic::Request<super::WorkflowResponse>,
@@ -1707,6 +1753,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Starts a new instance from a point in the history of an old one.
         async fn rerun_workflow_from_event(
             &self,
             request: tonic::Request<super::RerunWorkflowFromEventRequest>,
@@ -1716,6 +1763,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Lists instances page by page.
         async fn list_instance_i_ds(
             &self,
             request: tonic::Request<super::ListInstanceIDsRequest>,
@@ -1725,6 +1773,7 @@ pub mod task_hub_sidecar_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
+        /// Reads the history of an instance.
         async fn get_instance_history(
             &self,
             request: tonic::Request<super::GetInstanceHistoryRequest>,
@@ -1735,6 +1784,7 @@ pub mod task_hub_sidecar_service_server {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
     }
+    /// The workflow engine of a sidecar, as a worker or client sees it.
     #[derive(Debug)]
     pub struct TaskHubSidecarServiceServer<T> {
         inner: Arc<T>,
