@@ -41,7 +41,7 @@ async fn ask(record: &mut Record, session: &Session) {
     let Ok(metadata) = serde_json::from_slice::<serde_json::Value>(&answer.body) else { return };
     let text = |key: &str| metadata.pointer(&format!("/extended/{key}")).and_then(|value| value.as_str()).unwrap_or("");
     let process = |key: &str| text(key).parse().ok().filter(|pid| *pid > 0).map(ProcessId::of);
-    if let Some(cli) = process("cliPID") {
+    if let Some(cli) = process("cliPID").filter(is_command_line) {
         record.cli = cli;
     }
     record.app = process("appPID");
@@ -50,6 +50,12 @@ async fn ask(record: &mut Record, session: &Session) {
     text("runTemplateName").clone_into(&mut record.run_template_name);
     text("appLogPath").clone_into(&mut record.app_log_path);
     text("daprdLogPath").clone_into(&mut record.sidecar_log_path);
+}
+
+/// Whether a process is the command line of the target or ours: an app can write any number into its metadata.
+fn is_command_line(process: &ProcessId) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", process.pid)).unwrap_or_default();
+    matches!(name.trim(), "dapr" | "trilby")
 }
 
 #[cfg(target_os = "linux")]
@@ -101,6 +107,7 @@ fn sidecar(pid: i32, line: &[String]) -> Option<Record> {
     let flag = |name: &str| flags.iter().rev().find(|(flag, _)| flag == name).map(|(_, value)| value.as_str());
     let port = |name: &str, default: u16| flag(name).and_then(|value| value.parse().ok()).unwrap_or(default);
     let mut record = Record::new(flag("app-id").filter(|id| !id.is_empty())?, ProcessId::of(pid));
+    record.found = true;
     record.http_port = port("dapr-http-port", 3500);
     record.grpc_port = port("dapr-grpc-port", 50001);
     record.app_port = port("app-port", 0);

@@ -40,6 +40,9 @@ pub(crate) struct Record {
     pub(crate) sidecar_log_path: String,
     /// Seconds since 1970.
     pub(crate) created: i64,
+    /// Found among the processes, not recorded by us: what it says of other processes is no reason to end them.
+    #[serde(skip)]
+    pub(crate) found: bool,
 }
 
 impl Record {
@@ -64,6 +67,7 @@ impl Record {
             app_log_path: String::new(),
             sidecar_log_path: String::new(),
             created: jiff::Timestamp::now().as_second(),
+            found: false,
         }
     }
 

@@ -73,7 +73,10 @@ pub(crate) fn locate(given: &str) -> Result<PathBuf> {
         return Ok(PathBuf::from(given));
     }
     let path = Path::new(given);
-    let found = std::fs::metadata(path).with_context(|| format!("there is no run file {given}; check the path"))?;
+    if !path.exists() {
+        bail!("there is no run file {given}; check the path");
+    }
+    let found = std::fs::metadata(path).with_context(|| format!("cannot look at the run file {given}"))?;
     if found.is_dir() {
         let inside = path.join("dapr.yaml");
         if !inside.is_file() {
@@ -118,10 +121,25 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<RunFile> {
 fn sentence(path: &Path, error: &serde_saphyr::Error) -> String {
     let place = error.location().filter(|location| location.line() > 0);
     let place = place.map(|location| format!(":{}:{}", location.line(), location.column())).unwrap_or_default();
-    let message = error.without_snippet().to_string();
-    let message = message.lines().next().unwrap_or_default();
-    let message = message.split(" at line ").next().unwrap_or(message);
-    format!("{}{place}: {message}; correct the run file there", path.display())
+    format!("{}{place}: {}; correct the run file there", path.display(), problem(error.without_snippet()))
+}
+
+/// What is wrong, in the words of the run file rather than of the parser.
+fn problem(error: &serde_saphyr::Error) -> String {
+    match error {
+        serde_saphyr::Error::InvalidScalar { ty: "boolean", .. } => "expected true or false".to_owned(),
+        serde_saphyr::Error::InvalidScalar { ty: "i64", .. } => "expected a whole number".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "sequence start", .. } => "expected a list, like [a, b]".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "mapping start", .. } => {
+            "expected fields, like name: value".to_owned()
+        }
+        serde_saphyr::Error::Unexpected { expected: "string scalar", .. } => "expected a text".to_owned(),
+        other => {
+            let message = other.to_string();
+            let first = message.lines().next().unwrap_or_default();
+            first.split(" at line ").next().unwrap_or(first).to_owned()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -149,10 +167,18 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_with_its_line_and_column() {
         let message = error("version: 1\napps:\n- appID: a\n  appPort: many\n");
-        assert!(message.starts_with("dapr.yaml:4:12: "), "{message}");
-        let message = error("version: 1\napps:\n- appID: a\n  command: node app.js\n");
-        assert!(message.starts_with("dapr.yaml:4:12: "), "{message}");
-        assert_eq!(message.lines().count(), 1, "{message}");
+        assert_eq!(message, "dapr.yaml:4:12: expected a whole number; correct the run file there");
+        let table = [
+            ("command: node app.js", "expected a list, like [a, b]"),
+            ("env: PORT", "expected fields, like name: value"),
+            ("appID: [a]", "expected a text"),
+            ("enableProfiling: perhaps", "expected true or false"),
+        ];
+        for (line, expected) in table {
+            let message = error(&format!("version: 1\napps:\n- appDirPath: a\n  {line}\n"));
+            assert!(message.starts_with("dapr.yaml:4:") && message.contains(expected), "{line}: {message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
     }
 
     #[test]

@@ -46,10 +46,11 @@ async fn stop_app(id: &str, records: &[Record]) -> Result<()> {
         bail!("there is no running app with this id; `list` shows what runs")
     };
     let of_same_run = records.iter().filter(|other| other.cli == record.cli).count();
+    let app = app_of(record);
     match (record.cli.is_alive(), of_same_run) {
-        (true, 1) => end(&[&record.cli, &record.sidecar], record.app.as_ref(), false).await,
-        (true, _) => end(&[&record.sidecar], record.app.as_ref(), false).await,
-        (false, _) => end(&[&record.sidecar], record.app.as_ref(), true).await,
+        (true, 1) => end(&[&record.cli, &record.sidecar], app, false).await,
+        (true, _) => end(&[&record.sidecar], app, false).await,
+        (false, _) => end(&[&record.sidecar], app, true).await,
     }
 }
 
@@ -59,10 +60,15 @@ async fn stop_run_file(path: &Path, records: &[Record], session: &Session) -> Re
     for record in of_file {
         let left = !record.cli.is_alive();
         let first = if left { &record.sidecar } else { &record.cli };
-        end(&[first, &record.sidecar], record.app.as_ref(), left).await?;
+        end(&[first, &record.sidecar], app_of(record), left).await?;
     }
     session.console.success("Dapr and app processes stopped successfully");
     Ok(())
+}
+
+/// The app, when we know from our own record that it is one.
+fn app_of(record: &Record) -> Option<&ProcessId> {
+    record.app.as_ref().filter(|_| !record.found)
 }
 
 /// Asks the first process to end and waits until all are gone. With `left`, nobody else ends the app: it is asked too.
