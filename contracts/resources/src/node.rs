@@ -85,7 +85,7 @@ impl Node {
 pub(crate) fn parse(text: &str, lines_before: usize) -> Result<Option<Node>, Problem> {
     let mut options = Options::default();
     options.emit_comments = false;
-    let mut builder = Builder::new(lines_before);
+    let mut builder = Builder::new(text, lines_before);
     for next in Parser::new_from_str_with_options(text, options) {
         let (event, span) = next.map_err(|error| {
             let place = builder.place(error.marker().line(), error.marker().col());
@@ -110,6 +110,7 @@ struct Open {
 /// Builds the tree from the parser's events.
 struct Builder {
     lines_before: usize,
+    cut_end: Option<usize>,
     root: Option<Node>,
     open: Vec<Open>,
     anchors: Vec<(usize, Node)>,
@@ -118,8 +119,10 @@ struct Builder {
 }
 
 impl Builder {
-    fn new(lines_before: usize) -> Self {
-        Self { lines_before, root: None, open: Vec::new(), anchors: Vec::new(), nodes: 0, repeated: 0 }
+    fn new(text: &str, lines_before: usize) -> Self {
+        let last_line = text.rsplit('\n').next().unwrap_or_default();
+        let cut_end = (!last_line.trim().is_empty()).then(|| text.chars().count());
+        Self { lines_before, cut_end, root: None, open: Vec::new(), anchors: Vec::new(), nodes: 0, repeated: 0 }
     }
 
     fn place(&self, line: usize, column: usize) -> Place {
@@ -132,7 +135,14 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let tag =
                     tag.as_deref().and_then(|tag| tag.core_suffix().or(Some("str"))).map_or(ScalarTag::None, tag_of);
-                let scalar = Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain, tag };
+                let mut text = text.into_owned();
+                // The target's readers add no line break to a block that ends with the text, which is how every document
+                // before a separator ends.
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if is_block && self.cut_end == Some(span.end.index()) && text.ends_with('\n') {
+                    text.pop();
+                }
+                let scalar = Scalar { text, plain: style == ScalarStyle::Plain, tag };
                 self.finish(Node { place, body: Body::Scalar(scalar) }, anchor)
             }
             Event::SequenceStart(_, anchor, _) => self.begin(place, anchor, false),
@@ -254,6 +264,22 @@ mod tests {
         assert!(node.get("a").is_some());
         assert_eq!(parse("# nothing\n", 0).unwrap(), None);
         assert_eq!(parse("", 0).unwrap(), None);
+    }
+
+    #[test]
+    fn a_block_at_the_end_has_the_line_breaks_it_was_written_with() {
+        let value = |text: &str| {
+            let node = parse(text, 0).unwrap().unwrap();
+            let Body::Scalar(scalar) = &node.get("a").unwrap().body else { panic!("a scalar") };
+            scalar.text.clone()
+        };
+        assert_eq!(value("a: |\n  x\n  y"), "x\ny");
+        assert_eq!(value("a: |\n  x\n  y\n"), "x\ny\n");
+        assert_eq!(value("a: >\n  x\n  y"), "x y");
+        assert_eq!(value("a: |+\n  x\n\n"), "x\n\n");
+        assert_eq!(value("a: |\n  x\n  "), "x\n");
+        assert_eq!(value("a: |\n  x\nb: 1"), "x\n");
+        assert_eq!(value("a: |-\n  x"), "x");
     }
 
     #[test]

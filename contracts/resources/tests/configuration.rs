@@ -29,6 +29,13 @@ fn no_file_means_the_built_in_defaults() {
 }
 
 #[test]
+fn an_empty_section_keeps_the_defaults() {
+    assert_eq!(merge(&["kind: Configuration\nspec:\n"]).unwrap().spec, Configuration::built_in().spec);
+    let kept = merge(&["spec: {accessControl: {defaultAction: deny}}\n", "spec: ~\n"]).unwrap();
+    assert_eq!(kept.spec.access_control.unwrap().default_action, "deny");
+}
+
+#[test]
 fn the_last_list_of_features_wins() {
     let feature = |name: &str| format!("spec:\n  features:\n    - name: {name}\n      enabled: true\n");
     let configuration = merge(&[&feature("Feature1"), &feature("Feature2")]).unwrap();

@@ -96,7 +96,7 @@ pub fn merge_configuration(
         // Each file is read alone first, so that a mistake that a later file covers is still named.
         decode::<Configuration>(&document, Dialect::Configuration).map_err(broken)?;
         match &mut merged {
-            Some(ground) => merge(ground, document, false),
+            Some(ground) => merge(ground, without_empty_sections(document), false),
             None => merged = Some(document),
         }
         last.clone_from(file);
@@ -111,6 +111,14 @@ pub fn merge_configuration(
     configuration.merge_metrics();
     configuration.add_default_features();
     Ok(configuration)
+}
+
+/// Drops `spec` and `metadata` without a value: they cannot be absent, so an empty one must not remove what is below.
+fn without_empty_sections(mut document: Node) -> Node {
+    if let Body::Mapping(entries) = &mut document.body {
+        entries.retain(|(_, value)| !is_null(value));
+    }
+    document
 }
 
 /// Lays a document over another. `whole` replaces without merging: what is below may hold anything.
