@@ -1,6 +1,5 @@
 //! Calls to a gRPC app: `OnInvoke` of `AppCallback`, the health check, and requests of services that only the app knows.
 
-use ::http::header::HeaderName;
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, HeaderValue, Request, Response};
 use bytes::Bytes;

@@ -6,7 +6,7 @@ use blocks::health::Readiness;
 use blocks::invoke::Invoker;
 use blocks::metadata::Metadata;
 use blocks::secrets::Secrets;
-use blocks::state::States;
+use blocks::state::State;
 use service::{Shutdown, Tasks};
 
 /// How much one request may carry.
@@ -23,7 +23,7 @@ pub struct Api {
     /// Service invocation.
     pub invoker: Invoker,
     /// State stores.
-    pub state: States,
+    pub state: State,
     /// Secret stores.
     pub secrets: Secrets,
     /// What the sidecar says of itself.
