@@ -388,7 +388,7 @@ pub struct ApiLoggingSpec {
     pub enabled: bool,
     /// Logs the route instead of the path.
     #[serde(rename = "obfuscateURLs", skip_serializing_if = "unset")]
-    pub obfuscate_ur_ls: bool,
+    pub obfuscate_urls: bool,
     /// Leaves health checks out.
     #[serde(skip_serializing_if = "unset")]
     pub omit_health_checks: bool,

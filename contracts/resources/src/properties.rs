@@ -42,6 +42,19 @@ pub fn properties(
     Ok(properties)
 }
 
+/// One setting with its placeholders filled in, as [`properties`] does for all.
+///
+/// # Errors
+/// Names the setting that uses `{podName}` while the pod's name is not known.
+pub fn fill_placeholders(
+    name: &str,
+    text: &str,
+    placeholders: Placeholders<'_>,
+    new_uuid: &mut dyn FnMut() -> String,
+) -> Result<String, Error> {
+    filled(text, placeholders, new_uuid).ok_or_else(|| Error::PodNameUnset(name.to_owned()))
+}
+
 /// None when the text needs a pod name and there is none.
 fn filled(text: &str, placeholders: Placeholders<'_>, new_uuid: &mut dyn FnMut() -> String) -> Option<String> {
     let mut pieces = text.split("{uuid}");

@@ -53,6 +53,15 @@ impl Health {
         }
     }
 
+    /// Resolves when the app is unwell; never for an app that is not probed.
+    pub async fn unhealthy(&self) {
+        match &self.sender {
+            // The sender lives in `self`, so waiting cannot fail.
+            Some(sender) => drop(sender.subscribe().wait_for(|healthy| !*healthy).await),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Starts the probes; they end with `shutdown`. Does nothing for an app that is not probed.
     pub fn start(&self, options: HealthOptions, channel: Channel, shutdown: Shutdown, tasks: &Tasks) {
         let Some(sender) = self.sender.clone() else { return };

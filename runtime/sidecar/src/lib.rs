@@ -1,5 +1,18 @@
-//! daprd itself: options, wiring, component lifecycle, shutdown.
+//! daprd itself: options, wiring, component lifecycle, shutdown. The only crate that knows every other part of the runtime.
 
+mod components;
+mod discovery;
+mod endpoints;
+mod entry;
+mod host;
 pub mod options;
+mod presented;
+mod providers;
+mod run;
+mod servers;
+mod settings;
 
+pub use entry::main;
 pub use options::{Command, Options, OptionsError};
+pub use presented::{OWN_VERSION, TARGET_VERSION};
+pub use run::{Fatal, run};

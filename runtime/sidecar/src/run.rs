@@ -1,0 +1,440 @@
+//! One sidecar from its options to its end, in the target's order: internal port, components, API ports, then the app.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use app::{Address, Channel, Endpoints, Health, HealthOptions, Protocol};
+use blocks::health::{Readiness, Target};
+use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
+use blocks::metadata::Metadata;
+use blocks::secrets::Secrets;
+use blocks::state::State;
+use component::resolver::{Instance, Resolver};
+use front::{Api, Cors, GrpcDoor, HttpDoor, HttpOptions, Limits};
+use http::HeaderValue;
+use loaded::LoadedComponents;
+use mesh::{Resolution, Server, Sidecars};
+use resources::{Configuration, Selection};
+use service::dial::Dialer;
+use service::{Connections, Environment, Lifetimes, Shutdown, Tasks};
+use telemetry::Metrics;
+
+use crate::servers::{Serving, Sockets, bind_internal};
+use crate::{Options, components, discovery, endpoints, host, providers, settings};
+
+/// Why the role cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fatal(String);
+
+impl Fatal {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Fatal {}
+
+/// Messages between sidecars are at least this long, so that a small body limit does not cut heads off.
+const MIN_MESSAGE: u64 = 64 << 10;
+
+/// Runs a sidecar until a stop is requested. `force` ends the process at once; the shutdown API uses it.
+///
+/// # Errors
+/// [`Fatal`] when it cannot start.
+pub async fn run(
+    options: Options,
+    environment: Environment,
+    shutdown: Shutdown,
+    force: Arc<dyn Fn() + Send + Sync>,
+) -> Result<(), Fatal> {
+    let started = Instant::now();
+    for warning in &options.warnings {
+        tracing::warn!(target: "dapr.runtime", "{warning}");
+    }
+    let configuration = settings::load(&options, &environment)?;
+    for notice in options.notices.iter().chain(&settings::notices(&configuration)) {
+        tracing::info!(target: "dapr.runtime", "{notice}");
+    }
+    tracing::info!(target: "dapr.runtime", "standalone mode configured");
+    tracing::info!(target: "dapr.runtime", "app id: {}", options.app_id);
+    let role = Role { options, environment, configuration, shutdown, force, tasks: Tasks::new() };
+    let mut running = role.start().await?;
+    running.wait_for_app(&role, started).await;
+    role.shutdown.requested().await;
+    running.stop(&role).await;
+    Ok(())
+}
+
+/// What a sidecar is started with, and what its parts share.
+struct Role {
+    options: Options,
+    environment: Environment,
+    configuration: Configuration,
+    shutdown: Shutdown,
+    force: Arc<dyn Fn() + Send + Sync>,
+    tasks: Tasks,
+}
+
+/// A sidecar whose ports are open.
+struct Running {
+    components: LoadedComponents,
+    resolver: Arc<dyn Resolver>,
+    channel: Option<Channel>,
+    health: Health,
+    ready: Target,
+    /// Stops intake; the parts that still work through what was taken in go on until then.
+    intake: Shutdown,
+}
+
+impl Role {
+    async fn start(&self) -> Result<Running, Fatal> {
+        let options = &self.options;
+        let metrics = Metrics::new(&options.app_id, &self.configuration.metric().latency_buckets());
+        self.serve_metrics(&metrics).await?;
+        let internal = bind_internal(options).await?;
+        let internal_port = internal.address().port().unwrap_or_default();
+        let address = host::address(&self.environment)
+            .ok_or_else(|| Fatal::new("failed to determine host address: could not determine host IP address"))?;
+        let (resolver, resolver_name) = discovery::resolver(&self.configuration).await;
+        let instance = self.instance(&address, internal_port);
+        discovery::register(Arc::clone(&resolver), resolver_name, instance, &self.tasks);
+        let components = LoadedComponents::default();
+        let found = self.load_resources()?;
+        let loading = found.components.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
+        let count = loading.len();
+        components::load(options, &self.environment, loading, &self.configuration, &components, &self.tasks).await?;
+        tracing::debug!(target: "dapr.runtime", "{count} component resources read");
+        let endpoint_resources = found.http_endpoints.unwrap_or_else(|error| {
+            tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
+            Vec::new()
+        });
+        let endpoints =
+            endpoints::prepare(options, &self.environment, endpoint_resources, &components, &self.tasks).await?;
+        let health = if options.app.health.is_some() && options.app.port.is_some() { Health::probed() } else { Health::always() };
+        let channel = self.channel(health.clone())?;
+        let readiness = Readiness::new();
+        let (ready, outbound_ready) = (readiness.target("runtime"), Readiness::new());
+        let outbound = outbound_ready.target("app");
+        let endpoint_names = endpoints.names();
+        let invoker = self.invoker(channel.clone(), endpoints, Arc::clone(&resolver), internal_port, &address);
+        let providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
+        let api = Arc::new(Api {
+            app_id: options.app_id.clone(),
+            invoker: invoker.clone(),
+            state: State::new(options.app_id.as_str().into(), options.namespace.as_str().into(), components.clone()),
+            secrets: Secrets::new(components.clone(), settings::secret_scopes(&self.configuration)),
+            metadata: Metadata::new(providers),
+            readiness,
+            outbound: outbound_ready,
+            shutdown: self.shutdown.clone(),
+            force_shutdown: Arc::clone(&self.force),
+            tasks: self.tasks.clone(),
+            limits: Limits { max_body: options.max_body_bytes.unwrap_or(u64::MAX) },
+        });
+        let intake = Shutdown::new();
+        self.open(api, invoker, internal, intake.clone()).await?;
+        outbound.ready();
+        Ok(Running { components, resolver, channel, health, ready, intake })
+    }
+
+    async fn serve_metrics(&self, metrics: &Metrics) -> Result<(), Fatal> {
+        let Some((host, port)) = &self.options.listen.metrics else { return Ok(()) };
+        if !self.configuration.metric().is_enabled() {
+            return Ok(());
+        }
+        let bound = service::listen::bind_tcp("metrics", host, *port).await;
+        let listener = bound.map_err(|error| Fatal::new(format!("failed to start metrics server: {error}")))?;
+        tracing::info!(target: "dapr.runtime", "metrics server started on {}", listener.address());
+        let metrics = metrics.clone();
+        let render = Arc::new(move || metrics.render());
+        let serving = service::serve_metrics(listener, render, self.shutdown.clone(), self.tasks.clone());
+        self.tasks.spawn("metrics", serving);
+        Ok(())
+    }
+
+    fn instance(&self, address: &str, internal_port: u16) -> Instance {
+        let own = self.options.listen.internal_host.to_string();
+        let local = ["127.0.0.1", "localhost", "[::1]", "::1"].contains(&own.as_str());
+        Instance {
+            app_id: self.options.app_id.clone(),
+            namespace: self.options.namespace.clone(),
+            address: if local { own } else { address.to_owned() },
+            internal_port,
+            http_port: self.options.listen.http_port,
+            app_port: self.options.app.port.unwrap_or_default(),
+        }
+    }
+
+    fn load_resources(&self) -> Result<Found, Fatal> {
+        let namespace = Some(self.options.namespace.clone()).filter(|namespace| !namespace.is_empty());
+        let selection = Selection { app_id: self.options.app_id.clone(), namespace };
+        let loaded = resources::load_folders(&self.options.resources, &selection)
+            .map_err(|error| Fatal::new(format!("failed to load resources from disk: {error}")))?;
+        for warning in &loaded.warnings {
+            tracing::warn!(target: "dapr.runtime.loader.disk", "{warning}");
+        }
+        if let Err(error @ resources::Error::Duplicates(_)) = &loaded.components {
+            return Err(Fatal::new(format!("failed to load resources from disk: {error}")));
+        }
+        Found::from(loaded)
+    }
+
+    fn channel(&self, health: Health) -> Result<Option<Channel>, Fatal> {
+        let app = &self.options.app;
+        let Some(port) = app.port else {
+            tracing::warn!(target: "dapr.runtime.channels", "App channel is not initialized. Did you configure an app-port?");
+            return Ok(None);
+        };
+        let token = app.token.reveal().map(|token| {
+            let mut value = HeaderValue::from_str(token)
+                .map_err(|_| Fatal::new("APP_API_TOKEN has characters that a header may not have"))?;
+            value.set_sensitive(true);
+            Ok::<_, Fatal>(value)
+        });
+        let options = app::Options {
+            address: Address { host: app.host.clone(), port },
+            protocol: app.protocol.as_str().parse::<Protocol>().map_err(|()| Fatal::new("unknown app protocol"))?,
+            max_concurrency: app.max_concurrency.and_then(|limit| usize::try_from(limit).ok()),
+            token: token.transpose()?,
+            max_message: self.max_message(),
+            max_headers: self.options.read_buffer_bytes,
+            health_path: app.health_path.clone(),
+        };
+        Channel::new(options, health, &self.tasks).map(Some).map_err(Fatal::new)
+    }
+
+    fn max_message(&self) -> usize {
+        usize::try_from(self.options.max_body_bytes.unwrap_or(u64::MAX).max(MIN_MESSAGE)).unwrap_or(usize::MAX)
+    }
+
+    fn invoker(
+        &self,
+        channel: Option<Channel>,
+        endpoints: Endpoints,
+        resolver: Arc<dyn Resolver>,
+        internal_port: u16,
+        address: &str,
+    ) -> Invoker {
+        let lifetimes = Lifetimes {
+            idle: self.duration("DAPR_GRPC_MAX_CONN_IDLE", Lifetimes::default().idle),
+            sweep: self.duration("DAPR_GRPC_CONN_COLLECTOR_INTERVAL", Lifetimes::default().sweep),
+            ..Lifetimes::default()
+        };
+        let connections = Connections::new(Dialer::plain(), false, lifetimes, self.tasks.clone());
+        Invoker::new(Parts {
+            identity: Identity {
+                app_id: self.options.app_id.clone(),
+                namespace: match self.options.namespace.as_str() {
+                    "" => "default".to_owned(),
+                    own => own.to_owned(),
+                },
+            },
+            channel,
+            endpoints,
+            resolution: Resolution::new(resolver, internal_port, self.tasks.clone()),
+            sidecars: Sidecars::new(connections, self.max_message()),
+            forwarded: Forwarded::new(address, &host::name()),
+            tracing: settings::tracing(&self.configuration),
+        })
+    }
+
+    fn duration(&self, variable: &str, default: Duration) -> Duration {
+        let Some(text) = self.environment.get(variable) else { return default };
+        let parsed = schedule::parse_go_duration(text).ok().and_then(schedule::GoDuration::to_std);
+        parsed.filter(|duration| !duration.is_zero()).unwrap_or_else(|| {
+            tracing::warn!(
+                target: "dapr.runtime.grpc.manager",
+                "Ignoring invalid duration {text:?} in {variable}; using default {}",
+                schedule::format_go_duration(default)
+            );
+            default
+        })
+    }
+
+    async fn open(
+        &self,
+        api: Arc<Api>,
+        invoker: Invoker,
+        internal: service::Listener,
+        intake: Shutdown,
+    ) -> Result<(), Fatal> {
+        let options = &self.options;
+        let sockets = Sockets::bind(options).await?;
+        let (access, log) = (settings::access(&self.configuration), settings::api_log(options, &self.configuration));
+        let http = HttpOptions {
+            cors: Cors::parse(&options.allowed_origins),
+            token: options.api_token.clone(),
+            log,
+            access: access.clone(),
+            public: false,
+        };
+        let grpc_door = Arc::new(GrpcDoor::new(Arc::clone(&api), &access, options.api_token.clone(), log));
+        let public_door = HttpDoor::new(Arc::clone(&api), HttpOptions { public: true, ..HttpOptions::default() });
+        let (http_door, public_door) = (Arc::new(HttpDoor::new(api, http)), Arc::new(public_door));
+        let serving = Serving { options, shutdown: intake, tasks: self.tasks.clone() };
+        for listener in sockets.grpc {
+            serving.grpc(listener, &grpc_door);
+        }
+        for listener in sockets.http {
+            serving.http(listener, &http_door);
+        }
+        if let Some(listener) = sockets.public {
+            serving.http(listener, &public_door);
+        }
+        for listener in sockets.profiles {
+            let profiles = service::serve_profiles(listener, self.shutdown.clone(), self.tasks.clone());
+            self.tasks.spawn("profiles", profiles);
+        }
+        tracing::info!(target: "dapr.runtime", "HTTP server is running on port {}", options.listen.http_port);
+        if let Some(bytes) = options.max_body_bytes {
+            tracing::info!(target: "dapr.runtime", "The request body size parameter is: {bytes} bytes");
+        }
+        let address = internal.address();
+        serving.internal(internal, Server::new(Arc::new(invoker), self.max_message()));
+        tracing::info!(target: "dapr.runtime", "Internal gRPC server is running on {address}");
+        Ok(())
+    }
+}
+
+/// What was found in the folders.
+struct Found {
+    components: Result<Vec<resources::Component>, resources::Error>,
+    http_endpoints: Result<Vec<resources::HttpEndpoint>, resources::Error>,
+    names: providers::Names,
+}
+
+impl Found {
+    /// Kinds whose runtime is not built yet are known and told, not ignored.
+    fn from(loaded: resources::Loaded) -> Result<Self, Fatal> {
+        use resources::Resource as _;
+        let fatal = |error: resources::Error| Fatal::new(format!("failed to load resources from disk: {error}"));
+        let policies = loaded.workflow_access_policies.map_err(fatal)?;
+        let servers = loaded.mcp_servers.map_err(fatal)?;
+        let unused: [(&str, usize); 4] = [
+            ("Subscription", loaded.subscriptions.len()),
+            ("Resiliency", loaded.resiliencies.len()),
+            ("MCPServer", servers.len()),
+            ("WorkflowAccessPolicy", policies.len()),
+        ];
+        for (kind, count) in unused.iter().filter(|(_, count)| *count > 0) {
+            tracing::warn!(
+                target: "dapr.runtime",
+                "{count} {kind} resource(s) found: this build reads them, but does not act on them yet"
+            );
+        }
+        let names = providers::Names {
+            resiliencies: loaded.resiliencies.iter().map(|resource| resource.name().to_owned()).collect(),
+            workflow_access_policies: policies.iter().map(|resource| resource.name().to_owned()).collect(),
+        };
+        Ok(Self { components: loaded.components, http_endpoints: loaded.http_endpoints, names })
+    }
+}
+
+impl Running {
+    /// Waits until the app listens and is well, asks for its configuration, and reports ready.
+    async fn wait_for_app(&mut self, role: &Role, started: Instant) {
+        if let Some(channel) = &self.channel {
+            let options = channel.options();
+            if !app::wait_until_listening(&options.address, options.protocol, &role.shutdown).await {
+                return;
+            }
+            self.start_probes(role, channel);
+            self.load_app_configuration(role, channel);
+        }
+        let elapsed = started.elapsed().as_millis();
+        tracing::info!(target: "dapr.runtime", "dapr initialized. Status: Running. Init Elapsed {elapsed}ms");
+        self.ready.ready();
+    }
+
+    fn start_probes(&self, role: &Role, channel: &Channel) {
+        let app = &role.options.app;
+        if let Some(limit) = app.max_concurrency {
+            tracing::info!(target: "dapr.runtime", "app max concurrency set to {limit}");
+        }
+        let Some(health) = app.health else { return };
+        let options = HealthOptions { interval: health.interval, timeout: health.timeout, threshold: health.threshold };
+        self.health.start(options, channel.clone(), role.shutdown.clone(), &role.tasks);
+    }
+
+    /// Asks an HTTP app which actors it hosts, once it is well. Nothing here hosts actors yet, and says so.
+    fn load_app_configuration(&self, role: &Role, channel: &Channel) {
+        if role.options.app.skip_config {
+            tracing::warn!(
+                target: "dapr.runtime",
+                "Skipping programmatic dapr configuration loading (see 'disable-init-endpoints' flag/annotation)"
+            );
+            return;
+        }
+        let (health, channel, shutdown) = (self.health.clone(), channel.clone(), role.shutdown.clone());
+        let app_id = role.options.app_id.clone();
+        role.tasks.spawn("app configuration", async move {
+            let asked = async {
+                health.healthy().await;
+                channel.configuration(&app_id).await
+            };
+            let answer = tokio::select! {
+                () = shutdown.requested() => return,
+                answer = asked => answer,
+            };
+            match answer {
+                Ok(Some(document)) => tell_configuration(&document),
+                Ok(None) => {}
+                Err(failure) => tracing::debug!(target: "dapr.runtime", "application configuration: {failure}"),
+            }
+        });
+    }
+
+    /// Readiness drops, intake stops, work in flight finishes, then the parts close.
+    async fn stop(self, role: &Role) {
+        self.ready.not_ready("shutting down");
+        if let Some(block) = role.options.block_shutdown {
+            self.hold(block).await;
+        }
+        tracing::info!(target: "dapr.runtime", "Dapr is shutting down");
+        self.intake.request();
+        if let Err(error) = self.resolver.close().await {
+            tracing::warn!(target: "dapr.runtime", "closing the name resolver: {error}");
+        }
+        let grace = role.options.graceful_shutdown;
+        for (name, error) in tokio::time::timeout(grace, self.components.close()).await.unwrap_or_default() {
+            tracing::warn!(target: "dapr.runtime", "closing component {name}: {error}");
+        }
+        drop(self);
+        if tokio::time::timeout(grace, role.tasks.wait()).await.is_err() {
+            tracing::warn!(target: "dapr.runtime", "{} task(s) did not end in time", role.tasks.count());
+        }
+        tracing::info!(target: "dapr.runtime", "Dapr runtime stopped");
+    }
+
+    /// `--dapr-block-shutdown-duration`: goes on serving until the time is over or the app is unwell.
+    async fn hold(&self, block: Duration) {
+        tracing::info!(
+            target: "dapr.runtime",
+            "Blocking graceful shutdown for {} or until app reports unhealthy...",
+            schedule::format_go_duration(block)
+        );
+        tokio::select! {
+            () = tokio::time::sleep(block) => {
+                tracing::info!(target: "dapr.runtime", "Block shutdown period expired, entering shutdown...");
+            }
+            () = self.health.unhealthy() => {
+                tracing::info!(target: "dapr.runtime", "App reported unhealthy, entering shutdown...");
+            }
+        }
+    }
+}
+
+fn tell_configuration(document: &serde_json::Value) {
+    tracing::info!(target: "dapr.runtime", "Application configuration loaded");
+    let hosts_actors = document.get("entities").and_then(serde_json::Value::as_array).is_some_and(|list| !list.is_empty());
+    if hosts_actors {
+        tracing::warn!(target: "dapr.runtime", "The app hosts actors, which this build does not have yet: they are not called");
+    }
+}
