@@ -102,7 +102,7 @@ impl HttpChannel {
         *request.headers_mut() = headers;
         *request.version_mut() = self.version;
         let response = self.client.request(request).await.map_err(|error| failure(&error))?;
-        Ok(answer(response.map(|body| service::body::boxed(Held { body, _slot: slot }))))
+        Ok(answer(response.map(|body| service::body::boxed(Held::new(body, slot)))))
     }
 
     fn add_own_headers(&self, call: &Call, headers: &mut HeaderMap) -> Result<(), Failure> {
@@ -298,9 +298,21 @@ fn failure(error: &hyper_util::client::legacy::Error) -> Failure {
 }
 
 /// A body that holds the app's concurrency slot until it has been read.
+///
+/// An app that announced more bytes than it sent has still sent its answer, as in the target: the body ends there. The
+/// length is not passed on, since only the end of the body can tell it. A chunked body that breaks off is an error.
 struct Held {
     body: Incoming,
+    announced: bool,
+    ended: bool,
     _slot: Slot,
+}
+
+impl Held {
+    fn new(body: Incoming, slot: Slot) -> Self {
+        let announced = http_body::Body::size_hint(&body).exact().is_some();
+        Self { body, announced, ended: false, _slot: slot }
+    }
 }
 
 impl http_body::Body for Held {
@@ -308,15 +320,21 @@ impl http_body::Body for Held {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        match frame {
+            Some(Err(error)) if self.announced && error.is_incomplete_message() => {
+                self.ended = true;
+                Poll::Ready(None)
+            }
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
+        self.ended || self.body.is_end_stream()
     }
 }
 

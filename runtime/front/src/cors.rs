@@ -5,7 +5,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use service::Body;
 
 const METHODS: [Method; 6] = [Method::HEAD, Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -49,7 +49,6 @@ impl Cors {
             return None;
         }
         let mut response = Response::new(service::body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
         let answer = response.headers_mut();
         let vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
         answer.append(VARY, HeaderValue::from_static(vary));

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::http::header::{ORIGIN, USER_AGENT};
-use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use security::{ApiToken, path, token};
 use service::Body;
+use telemetry::trace::{BAGGAGE, baggage};
 
 use crate::api_log::{ApiLog, Entry};
 use crate::routes::{Matched, Operation, Routes};
@@ -79,7 +80,27 @@ impl HttpDoor {
     }
 
     /// Answers one request.
-    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+    pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        if !self.api.invoker.tracing().is_on() {
+            return self.cross_origin(request).await;
+        }
+        let values = request.headers().get_all(BAGGAGE).into_iter().filter_map(|value| value.to_str().ok());
+        let header = match baggage::check(values) {
+            Ok(None) => return self.cross_origin(request).await,
+            Ok(Some(checked)) => HeaderValue::from_str(&checked.header).ok(),
+            Err(error) => return respond::text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+        };
+        if let Some(header) = &header {
+            request.headers_mut().insert(BAGGAGE, header.clone());
+        }
+        let mut response = self.cross_origin(request).await;
+        if let Some(header) = header {
+            response.headers_mut().insert(BAGGAGE, header);
+        }
+        response
+    }
+
+    async fn cross_origin(&self, request: Request<Body>) -> Response<Body> {
         let Some(cors) = &self.options.cors else { return self.authenticated(request).await };
         if let Some(answer) = cors.preflight(&request) {
             return answer;
