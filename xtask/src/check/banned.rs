@@ -16,8 +16,6 @@ const BANNED: &[(&str, &str)] = &[
     ("openssl-sys", "a second TLS stack; rustls is the one"),
     ("native-tls", "a second TLS stack; rustls is the one"),
     ("rsa", "open to timing attacks; aws-lc-rs has RSA"),
-    ("reqwest", "a second HTTP client; hyper is the one"),
-    ("async-std", "a second async runtime; tokio is the one"),
 ];
 /// Crates of which one version has to do.
 const ONCE: &[&str] = &["hyper", "h2", "http", "rustls", "tokio", "tonic", "prost", "aws-lc-rs"];
