@@ -5,5 +5,6 @@
 extern crate trilby_service as service;
 
 mod frames;
+mod hardening;
 mod server;
 mod upgrade;
