@@ -5,7 +5,7 @@
 mod command_line;
 pub mod flags;
 pub mod help;
-mod notation;
+mod notices;
 mod resolve;
 mod stable_port;
 
