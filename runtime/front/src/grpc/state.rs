@@ -1,10 +1,10 @@
 //! The state API over gRPC: messages to the state block and back. Called by the Dapr service.
 
 use blocks::state::{BulkGet, Error};
-use component::state::{
+use blocks::state::{
     BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
 };
-use component::{CallContext, ErrorKind};
+use blocks::{CallContext, ErrorKind};
 use errors::ApiError;
 use serde_json::value::RawValue;
 use tonic::Status;

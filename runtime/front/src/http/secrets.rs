@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use blocks::secrets::Error;
-use component::{CallContext, Metadata};
+use blocks::{CallContext, Metadata};
 use errors::ApiError;
 use http::{Response, StatusCode};
 use service::Body;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use blocks::state::{BulkGet, Error, State};
 use bytes::Bytes;
-use component::state::{
+use blocks::state::{
     BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
 };
-use component::{CallContext, ErrorKind, Metadata, Trace};
+use blocks::{CallContext, ErrorKind, Metadata, Trace};
 use errors::ApiError;
 use http::header::{ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
