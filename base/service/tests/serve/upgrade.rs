@@ -118,6 +118,17 @@ async fn limits_hold_after_an_upgrade() {
 }
 
 #[tokio::test]
+async fn a_large_head_and_a_token_are_carried_over() {
+    let server = start(ServeOptions { max_header_bytes: 64 << 10, ..ServeOptions::default() }).await;
+    let large = "x".repeat(40_000);
+    let mut peer = upgraded(&server, "/", &format!("large: {large}\r\ndapr-api-token: secret\r\n")).await;
+    let (status, body) = peer.response(1).await.unwrap();
+    assert_eq!(status, STATUS_200);
+    let body = String::from_utf8(body).unwrap();
+    assert_eq!(body, format!(r#"HTTP/2.0 GET http://here:80/ dapr-api-token="secret" large="{large}""#));
+}
+
+#[tokio::test]
 async fn a_client_that_never_begins_with_http_2_is_cut() {
     let limit = Duration::from_millis(200);
     let server = start(ServeOptions { header_read_timeout: limit, ..ServeOptions::default() }).await;

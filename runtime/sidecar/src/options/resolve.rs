@@ -9,6 +9,7 @@ use security::ApiToken;
 use service::{Environment, Host};
 use telemetry::LogLevel;
 
+use super::addresses;
 use super::command_line::Given;
 use super::notices::notices;
 use super::{
@@ -45,6 +46,7 @@ pub(super) fn command(given: &Given, environment: &Environment, site: &Site) -> 
     let listen = listen(given, environment, &app_id, site)?;
     let mut warnings = Vec::new();
     let app = app(given, environment, &listen, &mut warnings)?;
+    let (placement, schedulers) = (addresses::placement(given), addresses::schedulers(given, environment));
     Ok(Command::Run(Box::new(Options {
         namespace: environment.get("NAMESPACE").unwrap_or_default().to_owned(),
         app,
@@ -67,7 +69,9 @@ pub(super) fn command(given: &Given, environment: &Environment, site: &Site) -> 
         ),
         deprecations: given.deprecations.clone(),
         warnings,
-        notices: notices(given, environment),
+        notices: notices(given, environment, &placement, &schedulers),
+        placement,
+        schedulers,
         app_id,
     })))
 }
