@@ -6,4 +6,4 @@ pub mod metadata;
 pub mod secrets;
 pub mod state;
 
-pub use component::{CallContext, ErrorKind, Metadata, Trace};
+pub use component::{CallContext, Error as ComponentError, ErrorKind, Metadata, Trace};

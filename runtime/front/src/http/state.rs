@@ -264,7 +264,7 @@ fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(text.replace(['\r', '\n'], " ")).ok()
 }
 
-fn options(concurrency: &str, consistency: &str) -> Result<Options, component::Error> {
+fn options(concurrency: &str, consistency: &str) -> Result<Options, blocks::ComponentError> {
     let consistency = Consistency::from_word(consistency)?;
     Ok(Options { consistency, concurrency: Concurrency::from_word(concurrency)? })
 }
