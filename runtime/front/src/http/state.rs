@@ -269,8 +269,7 @@ fn options(concurrency: &str, consistency: &str) -> Result<Options, blocks::Comp
     Ok(Options { consistency, concurrency: Concurrency::from_word(concurrency)? })
 }
 
-/// The answer of a bulk read. A value that is not JSON would spoil all others (the target then answers nothing at all):
-/// its item says so instead.
+/// The answer of a bulk read. Where a value is not JSON the target answers nothing at all; here its item says so.
 fn bulk_answer(items: &[BulkItem]) -> String {
     let mut out = String::from("[");
     for (index, item) in items.iter().enumerate() {
@@ -298,7 +297,9 @@ fn raw(data: &[u8]) -> Result<Option<&RawValue>, String> {
     if data.is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(data).map_err(|error| format!("the value is not JSON, read it by itself: {error}"))
+    // As an option, null would be no value at all.
+    let value = serde_json::from_slice::<&RawValue>(data);
+    value.map(Some).map_err(|error| format!("the value is not JSON, read it by itself: {error}"))
 }
 
 fn json(value: &serde_json::Value) -> String {
@@ -341,7 +342,7 @@ fn wrong(value: &RawValue, path: Path<'_>, wanted: &str) -> String {
     }
 }
 
-/// The first value of a body: what follows it is not looked at. It is not read into, however deep it is.
+/// The first value of a body, however deep: what follows it is not looked at.
 fn first_value(body: &[u8]) -> Result<&RawValue, String> {
     match serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>().next() {
         Some(Ok(value)) => Ok(value),
@@ -795,13 +796,20 @@ mod tests {
         };
         let item = |key: &str, result| BulkItem { key: key.to_owned(), result };
         let lost = Err(component::Error::new(ErrorKind::Unavailable, "lost \"it\""));
-        let items = [item("a", stored("1")), item("b", stored("odd")), item("c", lost), item("d", stored(""))];
+        let items = [
+            item("a", stored("1")),
+            item("b", stored("odd")),
+            item("c", lost),
+            item("d", stored("")),
+            item("e", stored("null")),
+        ];
         assert_eq!(
             bulk_answer(&items),
             "[{\"key\":\"a\",\"data\":1,\"etag\":\"1\",\"metadata\":{\"ttlExpireTime\":\"soon\"}},\
              {\"key\":\"b\",\"error\":\"the value is not JSON, read it by itself: expected value at line 1 column 1\"},\
              {\"key\":\"c\",\"error\":\"lost \\\"it\\\"\"},\
-             {\"key\":\"d\",\"etag\":\"1\",\"metadata\":{\"ttlExpireTime\":\"soon\"}}]\n"
+             {\"key\":\"d\",\"etag\":\"1\",\"metadata\":{\"ttlExpireTime\":\"soon\"}},\
+             {\"key\":\"e\",\"data\":null,\"etag\":\"1\",\"metadata\":{\"ttlExpireTime\":\"soon\"}}]\n"
         );
     }
 
