@@ -136,14 +136,8 @@ impl Connections {
     /// An empty pool. `secure` connections use TLS with the dialer's configuration.
     #[must_use]
     pub fn new(dialer: Dialer, secure: bool, lifetimes: Lifetimes, tasks: Tasks) -> Self {
-        let inner = Inner {
-            dialer,
-            secure,
-            lifetimes,
-            tasks,
-            slots: Mutex::default(),
-            sweeping: AtomicBool::new(false),
-        };
+        let inner =
+            Inner { dialer, secure, lifetimes, tasks, slots: Mutex::default(), sweeping: AtomicBool::new(false) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -311,7 +305,10 @@ impl http_body::Body for Leased {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{Clock, Error, ErrorKind, Host, MetadataItem, Properties, SecretReference, Spec};
-use loaded::{Loader, LoadedComponents};
+use loaded::{LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};
 

@@ -133,7 +133,11 @@ impl Role {
         });
         let endpoints =
             endpoints::prepare(options, &self.environment, endpoint_resources, &components, &self.tasks).await?;
-        let health = if options.app.health.is_some() && options.app.port.is_some() { Health::probed() } else { Health::always() };
+        let health = if options.app.health.is_some() && options.app.port.is_some() {
+            Health::probed()
+        } else {
+            Health::always()
+        };
         let channel = self.channel(health.clone())?;
         let readiness = Readiness::new();
         let (ready, outbound_ready) = (readiness.target("runtime"), Readiness::new());
@@ -449,7 +453,8 @@ impl Running {
 
 fn tell_configuration(document: &serde_json::Value) {
     tracing::info!(target: "dapr.runtime", "Application configuration loaded");
-    let hosts_actors = document.get("entities").and_then(serde_json::Value::as_array).is_some_and(|list| !list.is_empty());
+    let hosts_actors =
+        document.get("entities").and_then(serde_json::Value::as_array).is_some_and(|list| !list.is_empty());
     if hosts_actors {
         tracing::warn!(target: "dapr.runtime", "The app hosts actors, which this build does not have yet: they are not called");
     }

@@ -31,11 +31,8 @@ impl Forwarded {
 
     /// Appends the values to those that a call already has.
     pub(super) fn add(&self, metadata: &mut Metadata) {
-        let values = [
-            ("X-Forwarded-For", &self.address),
-            ("X-Forwarded-Host", &self.host),
-            ("Forwarded", &self.combined),
-        ];
+        let values =
+            [("X-Forwarded-For", &self.address), ("X-Forwarded-Host", &self.host), ("Forwarded", &self.combined)];
         for (name, value) in values {
             if value.is_empty() {
                 continue;

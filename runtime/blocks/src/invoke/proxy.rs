@@ -47,11 +47,8 @@ impl Invoker {
     }
 
     fn named(&self, headers: &HeaderMap) -> Result<Target, Failure> {
-        let missing = || {
-            Failure::plain(
-                "failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found",
-            )
-        };
+        let missing =
+            || Failure::plain("failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found");
         let name = headers.get(&CALLEE).or_else(|| headers.get(&TARGET)).ok_or_else(missing)?;
         let name = name.to_str().map_err(|_| missing())?;
         Ok(Target::parse(name, &self.parts.identity.namespace, |_| false)?)

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use blocks::state::{BulkGet, Error, State};
-use bytes::Bytes;
 use blocks::state::{
     BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
 };
 use blocks::{CallContext, ErrorKind, Metadata, Trace};
+use bytes::Bytes;
 use errors::ApiError;
 use http::header::{ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
