@@ -255,12 +255,11 @@ fn to_grpc(metadata: &Metadata, prefix_http: bool, headers: &mut HeaderMap) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Values;
 
     fn metadata(pairs: &[(&str, &str)]) -> Metadata {
         let mut metadata = Metadata::new();
         for (name, value) in pairs {
-            metadata.entry((*name).into()).or_insert_with(Values::default).values.push((*value).into());
+            metadata.entry((*name).into()).or_default().values.push((*value).into());
         }
         metadata
     }

@@ -146,7 +146,7 @@ impl HttpDoor {
         };
         let response = self.route(request, matched).await;
         let size = response.body().size_hint().exact().unwrap_or_default();
-        self.options.log.http(entry, api, &name, response.status().as_u16(), size);
+        self.options.log.http(entry, api, &name, (response.status().as_u16(), size));
         response
     }
 

@@ -12,10 +12,9 @@ use crate::{Fatal, Options};
 
 /// Loads every component of the folders into `components`.
 pub(crate) async fn load(
-    options: &Options,
-    environment: &Environment,
-    found: Vec<Component>,
+    (options, environment): (&Options, &Environment),
     configuration: &Configuration,
+    found: Vec<Component>,
     components: &LoadedComponents,
     tasks: &Tasks,
 ) -> Result<(), Fatal> {

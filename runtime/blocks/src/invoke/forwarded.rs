@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use call::{Metadata, Values};
+use call::Metadata;
 
 /// The values for this machine, made once.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +37,7 @@ impl Forwarded {
             if value.is_empty() {
                 continue;
             }
-            metadata.entry(name.to_owned()).or_insert_with(Values::default).values.push(value.clone());
+            metadata.entry(name.to_owned()).or_default().values.push(value.clone());
         }
     }
 }
@@ -45,6 +45,7 @@ impl Forwarded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use call::Values;
 
     #[test]
     fn an_ipv6_address_is_quoted_and_values_are_appended() {
