@@ -136,6 +136,7 @@ impl Pair {
             ports: &self.ports,
             names: self.run.names.as_deref(),
             log_as_json: self.run.console.json(),
+            usual_services: self.run.sidecar.uses_services(),
             environment: &self.run.environment,
         };
         let mut command = self.run.sidecar.command();

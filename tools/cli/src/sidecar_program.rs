@@ -49,6 +49,12 @@ impl SidecarProgram {
         &self.path
     }
 
+    /// Whether it connects to placement and scheduler where they usually are. Ours has no use for them yet, and would say
+    /// so at every start.
+    pub(crate) fn uses_services(&self) -> bool {
+        !self.ours
+    }
+
     /// Whether its sidecars use the registry of names in the runtime folder.
     pub(crate) fn uses_registry(&self) -> bool {
         self.registry
@@ -69,6 +75,12 @@ mod tests {
         assert!(!chosen(&[(REGISTRY, "0")]).uses_registry());
         assert!(!chosen(&[(VARIABLE, "/bin/daprd")]).uses_registry());
         assert!(chosen(&[(VARIABLE, "/bin/daprd"), (REGISTRY, "1")]).uses_registry());
+    }
+
+    #[test]
+    fn only_another_sidecar_connects_to_services() {
+        assert!(!chosen(&[]).uses_services());
+        assert!(chosen(&[(VARIABLE, "/bin/daprd")]).uses_services());
     }
 
     #[test]
