@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use service::Environment;
 
+use crate::tied;
+
 /// The variable that names another executable as the sidecar.
 pub(crate) const VARIABLE: &str = "TRILBY_SIDECAR";
 /// `1` or `0` turns the registry of names on or off; without it, it is on for our own sidecar only.
@@ -37,7 +39,15 @@ impl SidecarProgram {
 
     /// A command that becomes the sidecar once it has its flags.
     pub(crate) fn command(&self) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(&self.path);
+        self.with_role(tokio::process::Command::new(&self.path))
+    }
+
+    /// The same for a sidecar that ends with this process, however that ends.
+    pub(crate) fn tied_command(&self) -> tokio::process::Command {
+        self.with_role(tied::command(&self.path, self.path.as_os_str()))
+    }
+
+    fn with_role(&self, mut command: tokio::process::Command) -> tokio::process::Command {
         if self.ours {
             command.arg("daprd");
         }
