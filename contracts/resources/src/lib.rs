@@ -20,6 +20,7 @@ mod resiliency;
 mod scalar;
 mod subscription;
 mod workflow_access_policy;
+pub mod yaml;
 
 pub use component::{Auth, Category, Component, ComponentSpec, is_initial_version};
 pub use configuration::*;

@@ -3,6 +3,7 @@
 //! Called by `front` (calls of our app) and, through `Inbound`, by `mesh` (calls of other sidecars). It decides; `mesh` and
 //! `app` carry. A call goes one of three ways: to an endpoint outside the fleet, to our own app, or to another sidecar.
 
+mod deadline;
 mod forwarded;
 mod inbound;
 mod proxy;
