@@ -139,10 +139,6 @@ impl Connections {
     /// An empty pool. `secure` connections use TLS with the dialer's configuration.
     #[must_use]
     pub fn new(dialer: Dialer, secure: bool, lifetimes: Lifetimes, tasks: Tasks) -> Self {
-<<<<<<< HEAD
-        let inner =
-            Inner { dialer, secure, lifetimes, tasks, slots: Mutex::default(), sweeping: AtomicBool::new(false) };
-=======
         let inner = Inner {
             dialer,
             secure,
@@ -152,7 +148,6 @@ impl Connections {
             sweeping: AtomicBool::new(false),
             dropped: CancellationToken::new().drop_guard(),
         };
->>>>>>> cli2
         Self { inner: Arc::new(inner) }
     }
 
