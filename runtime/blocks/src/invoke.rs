@@ -6,6 +6,7 @@
 mod deadline;
 mod forwarded;
 mod inbound;
+mod message_limit;
 mod proxy;
 mod stamp;
 mod target;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub forwarded: Forwarded,
     /// Which span a hop passes on.
     pub tracing: Tracing,
+    /// Bytes that one message of a proxied gRPC call may have.
+    pub max_message: u64,
 }
 
 /// The service invocation block. A clone is the same block.

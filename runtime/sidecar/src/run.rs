@@ -259,6 +259,7 @@ impl Role {
             sidecars: Sidecars::new(connections, self.max_message()),
             forwarded: Forwarded::new(address, &host::name()),
             tracing: settings::tracing(&self.configuration),
+            max_message: self.options.max_body_bytes.unwrap_or(u64::MAX),
         })
     }
 

@@ -10,6 +10,7 @@ use telemetry::trace::SpanContext;
 use tonic::Code;
 
 use super::deadline::Deadline;
+use super::message_limit::{Excess, Messages};
 use super::{Invoker, Target, canonical};
 
 const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
@@ -22,13 +23,27 @@ impl Invoker {
     /// Passes on a request of our app.
     pub async fn proxy(&self, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
-        deadline.keep(async { answer(self.route(request).await) }).await
+        deadline.keep(self.limited(request, |request| async { answer(self.route(request).await) })).await
     }
 
     /// Passes a request of another sidecar to our app. It is never passed on further: this is no open relay.
     pub(super) async fn proxy_from_peer(&self, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
-        deadline.keep(self.to_named_app(request)).await
+        deadline.keep(self.limited(request, |request| self.to_named_app(request))).await
+    }
+
+    /// Holds both directions of a call to the message limit.
+    async fn limited<F>(&self, request: Request<Body>, call: impl FnOnce(Request<Body>) -> F) -> Response<Body>
+    where
+        F: Future<Output = Response<Body>>,
+    {
+        let (limit, excess) = (self.parts.max_message, Excess::default());
+        let request = request.map(|body| Messages::request(body, limit, excess.clone()));
+        let response = call(request).await;
+        match excess.status(limit) {
+            Some(status) => status.into_http(),
+            None => response.map(|body| Messages::answer(body, limit)),
+        }
     }
 
     async fn to_named_app(&self, mut request: Request<Body>) -> Response<Body> {
