@@ -5,19 +5,17 @@
 use call::Failure;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
-use service::Body;
+use service::{Body, Excess, Messages};
 use telemetry::trace::SpanContext;
 use tonic::Code;
 
 use super::deadline::Deadline;
-use super::message_limit::{Excess, Messages};
-use super::{Invoker, Target, canonical};
+use super::{Invoker, Target, canonical, stamp};
 
 const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
 const TARGET: HeaderName = HeaderName::from_static("dapr-app-id");
 const CALLER: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
-const TOKEN: HeaderName = security::token::HEADER;
 
 impl Invoker {
     /// Passes on a request of our app.
@@ -53,6 +51,9 @@ impl Invoker {
                 keep_first(request.headers_mut(), &CALLER);
                 keep_first(request.headers_mut(), &CALLER_NAMESPACE);
                 keep_first(request.headers_mut(), &CALLEE);
+                for name in stamp::NEVER_TOLD {
+                    request.headers_mut().remove(name);
+                }
                 self.to_own_app(request).await
             }
             Ok(_) => Err(Failure::new(
@@ -82,7 +83,7 @@ impl Invoker {
         };
         let own = &self.parts.identity;
         let headers = request.headers_mut();
-        for name in [CALLER, CALLER_NAMESPACE, CALLEE, TOKEN] {
+        for name in stamp::IDENTITY {
             headers.remove(name);
         }
         headers.insert(CALLER, value(&own.app_id)?);
@@ -123,6 +124,7 @@ impl Invoker {
         loop {
             let looked_up = parts.resolution.lookup(id, namespace).await;
             let address = looked_up.map_err(|error| Failure::plain(error.to_string()))?;
+            self.refuse_itself(id, namespace, address.as_str())?;
             match parts.sidecars.reach(address.as_str()).await {
                 Ok(()) => return parts.sidecars.proxy(address.as_str(), request).await,
                 Err(failure) if !again => return Err(failure),

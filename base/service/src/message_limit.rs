@@ -1,15 +1,15 @@
-//! The message limit (`--max-body-size`) for gRPC calls that pass through: only the length in front of each message is read,
-//! so that nothing is held back.
+//! The message limit of gRPC (`--max-body-size`) for calls that are served or pass through: only the length in front of each
+//! message is read, so that nothing is held back, and a long message is refused before it arrives.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use crate::{Body, BoxError, body};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
-use service::{Body, BoxError};
 use tonic::{Code, Status};
 
 /// Bytes in front of each message: a flag and a length.
@@ -17,11 +17,12 @@ const PREFIX: usize = 5;
 
 /// What a stream that had too long a message said of it; shared by the two directions of a call.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Excess(Arc<AtomicU64>);
+pub struct Excess(Arc<AtomicU64>);
 
 impl Excess {
     /// The status of a call that was ended for a message too long, if it was.
-    pub(super) fn status(&self, limit: u64) -> Option<Status> {
+    #[must_use]
+    pub fn status(&self, limit: u64) -> Option<Status> {
         let length = self.0.load(Ordering::Acquire);
         (length > 0).then(|| too_long(length, limit))
     }
@@ -31,8 +32,8 @@ fn too_long(length: u64, limit: u64) -> Status {
     Status::new(Code::ResourceExhausted, format!("grpc: received message larger than max ({length} vs. {limit})"))
 }
 
-/// One direction of a call.
-pub(super) struct Messages {
+/// One direction of a gRPC call, held to the limit.
+pub struct Messages {
     body: Body,
     limit: u64,
     prefix: Vec<u8>,
@@ -45,13 +46,15 @@ pub(super) struct Messages {
 
 impl Messages {
     /// The messages of a request; a long one breaks the stream off and is noted in `excess`.
-    pub(super) fn request(body: Body, limit: u64, excess: Excess) -> Body {
-        service::body::boxed(Self::new(body, limit, excess, false))
+    #[must_use]
+    pub fn request(content: Body, limit: u64, excess: Excess) -> Body {
+        body::boxed(Self::new(content, limit, excess, false))
     }
 
     /// The messages of an answer; a long one ends it with `ResourceExhausted`.
-    pub(super) fn answer(body: Body, limit: u64) -> Body {
-        service::body::boxed(Self::new(body, limit, Excess::default(), true))
+    #[must_use]
+    pub fn answer(content: Body, limit: u64) -> Body {
+        body::boxed(Self::new(content, limit, Excess::default(), true))
     }
 
     fn new(body: Body, limit: u64, excess: Excess, trailers: bool) -> Self {
@@ -83,7 +86,7 @@ impl Messages {
 
     fn refuse(&mut self, length: u64) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.over = true;
-        self.body = service::body::empty();
+        self.body = body::empty();
         let status = too_long(length, self.limit);
         if !self.trailers {
             self.excess.0.store(length, Ordering::Release);
@@ -136,7 +139,7 @@ mod tests {
     }
 
     fn messages(limit: u64) -> Messages {
-        Messages::new(service::body::empty(), limit, Excess::default(), true)
+        Messages::new(body::empty(), limit, Excess::default(), true)
     }
 
     proptest! {
