@@ -46,7 +46,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn root() -> anyhow::Result<PathBuf> {
+/// The root of the repository.
+pub(crate) fn root() -> anyhow::Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     Ok(manifest.parent().context("xtask stands in the root of the repository")?.to_owned())
 }

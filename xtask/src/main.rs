@@ -4,9 +4,12 @@
 
 use std::process::ExitCode;
 
+mod check;
 mod gen_errors;
 mod gen_wire;
 mod generate;
+mod test;
+mod variables;
 
 /// One command: its name, its arguments as the usage line shows them, what it does, and the function that does it.
 struct Command {
@@ -16,12 +19,26 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<()>,
 }
 
-const COMMANDS: &[Command] = &[Command {
-    name: "gen",
-    arguments: "[--check]",
-    about: "write the generated files (wire types, reference pages); with --check only compare them",
-    run: generate::run,
-}];
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "check",
+        arguments: "[--structure]",
+        about: "the house style, the dependency rules, rustfmt and clippy; with --structure only what needs no compiler",
+        run: check::run,
+    },
+    Command {
+        name: "test",
+        arguments: "[--long]",
+        about: "build, then every test this machine can run; with --long also what takes hours",
+        run: test::run,
+    },
+    Command {
+        name: "gen",
+        arguments: "[--check]",
+        about: "write the generated files (wire types, reference pages); with --check only compare them",
+        run: generate::run,
+    },
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

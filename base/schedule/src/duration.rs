@@ -120,14 +120,33 @@ pub enum DurationError {
 impl fmt::Display for DurationError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Invalid(text) => write!(out, "time: invalid duration {text:?}"),
-            Self::MissingUnit(text) => write!(out, "time: missing unit in duration {text:?}"),
-            Self::UnknownUnit { unit, text } => write!(out, "time: unknown unit {unit:?} in duration {text:?}"),
+            Self::Invalid(text) => write!(out, "time: invalid duration {}", Quoted(text)),
+            Self::MissingUnit(text) => write!(out, "time: missing unit in duration {}", Quoted(text)),
+            Self::UnknownUnit { unit, text } => {
+                write!(out, "time: unknown unit {} in duration {}", Quoted(unit), Quoted(text))
+            }
         }
     }
 }
 
 impl std::error::Error for DurationError {}
+
+/// A text as Go's `time` package quotes it: bytes that are not printable ASCII become `\x0a` and the like.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("\"")?;
+        for byte in self.0.bytes() {
+            match byte {
+                b'"' | b'\\' => write!(out, "\\{}", char::from(byte))?,
+                b' '..=0x7f => write!(out, "{}", char::from(byte))?,
+                _ => write!(out, "\\x{byte:02x}")?,
+            }
+        }
+        out.write_str("\"")
+    }
+}
 
 /// Reads a duration as Go's `time.ParseDuration` does: an optional sign, then decimal numbers with units (`1h15m30.5s`);
 /// the lone `0` needs no unit.
@@ -266,6 +285,7 @@ mod tests {
         assert_eq!(message("1s "), r#"time: unknown unit "s " in duration "1s ""#);
         assert_eq!(message("9223372036854775808ns"), r#"time: invalid duration "9223372036854775808ns""#);
         assert_eq!(message("99999999999999999999h"), r#"time: invalid duration "99999999999999999999h""#);
+        assert_eq!(message("1µ\"\\\n"), r#"time: unknown unit "\xc2\xb5\"\\\x0a" in duration "1\xc2\xb5\"\\\x0a""#);
         assert_eq!(message("3000000h"), r#"time: invalid duration "3000000h""#);
     }
 

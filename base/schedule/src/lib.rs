@@ -6,4 +6,4 @@ mod duration;
 mod quantity;
 
 pub use duration::{DurationError, GoDuration, format_go_duration, parse_go_duration};
-pub use quantity::{Quantity, QuantityError, parse_quantity};
+pub use quantity::{Quantity, QuantityError, parse_quantity, parse_whole_quantity};

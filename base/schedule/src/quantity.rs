@@ -1,6 +1,7 @@
 //! Sizes as Kubernetes writes them (`4Mi`, `2G`, `1e3`, `1048576`), used by `--max-body-size` and `--read-buffer-size`.
 //!
-//! Called by the option parsers of the processes. It must not round down: a limit of half a byte is one byte.
+//! Called by the option parsers of the processes and by component settings. It must not round down: a limit of half a
+//! byte is one byte.
 
 use std::fmt;
 use std::str::FromStr;
@@ -68,6 +69,8 @@ pub enum QuantityError {
         /// The whole text.
         text: String,
     },
+    /// It is a quantity, but not a whole number of units that fits; only [`parse_whole_quantity`] says so.
+    NotWhole(String),
 }
 
 impl fmt::Display for QuantityError {
@@ -82,6 +85,9 @@ impl fmt::Display for QuantityError {
                 "invalid quantity {text:?}: unknown suffix {suffix:?}; \
                  known are Ki Mi Gi Ti Pi Ei, n u m k M G T P E, and exponents such as e3"
             ),
+            Self::NotWhole(text) => {
+                write!(out, "quantity {text:?} is not a whole number between {} and {}", i64::MIN + 1, i64::MAX)
+            }
         }
     }
 }
@@ -100,6 +106,33 @@ enum Scale {
 /// # Errors
 /// Names the text, and the suffix when that is what is wrong.
 pub fn parse_quantity(text: &str) -> Result<Quantity, QuantityError> {
+    let read = read(text)?;
+    let magnitude = read.magnitude.min(LARGEST);
+    Ok(Quantity { nano: if read.negative { -magnitude } else { magnitude } })
+}
+
+/// Reads a quantity that has to be a whole number of units: nothing is rounded or capped.
+///
+/// # Errors
+/// Those of [`parse_quantity`], and [`QuantityError::NotWhole`].
+pub fn parse_whole_quantity(text: &str) -> Result<i64, QuantityError> {
+    let read = read(text)?;
+    let whole = read.exact && read.magnitude <= LARGEST && read.magnitude % NANO == 0;
+    let value = i64::try_from(read.magnitude / NANO).ok().filter(|_| whole);
+    let value = value.ok_or_else(|| QuantityError::NotWhole(text.to_owned()))?;
+    Ok(if read.negative { -value } else { value })
+}
+
+/// What a text says, before any limit.
+struct Read {
+    negative: bool,
+    /// In thousand-millionths.
+    magnitude: i128,
+    /// Whether nothing was rounded.
+    exact: bool,
+}
+
+fn read(text: &str) -> Result<Read, QuantityError> {
     let no_number = || QuantityError::NoNumber(text.to_owned());
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -113,8 +146,8 @@ pub fn parse_quantity(text: &str) -> Result<Quantity, QuantityError> {
     }
     let scale = parse_scale(suffix)
         .ok_or_else(|| QuantityError::UnknownSuffix { suffix: suffix.to_owned(), text: text.to_owned() })?;
-    let magnitude = scaled(whole, fraction, &scale).min(LARGEST);
-    Ok(Quantity { nano: if negative { -magnitude } else { magnitude } })
+    let (magnitude, exact) = scaled(whole, fraction, &scale);
+    Ok(Read { negative, magnitude, exact })
 }
 
 fn parse_scale(suffix: &str) -> Option<Scale> {
@@ -139,8 +172,9 @@ fn parse_scale(suffix: &str) -> Option<Scale> {
     })
 }
 
-/// `whole.fraction` times the scale, in thousand-millionths; saturates instead of overflowing.
-fn scaled(whole: &str, fraction: &str, scale: &Scale) -> i128 {
+/// `whole.fraction` times the scale, in thousand-millionths, and whether that is exact; saturates instead of
+/// overflowing.
+fn scaled(whole: &str, fraction: &str, scale: &Scale) -> (i128, bool) {
     let (binary, decimal) = match scale {
         Scale::Binary(power) => (*power, 0),
         Scale::Decimal(power) => (0, *power),
@@ -151,17 +185,20 @@ fn scaled(whole: &str, fraction: &str, scale: &Scale) -> i128 {
         mantissa = mantissa.saturating_mul(10).saturating_add(i128::from(digit - b'0'));
     }
     if mantissa == 0 {
-        return 0;
+        return (0, true);
     }
     let length = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
     let exponent = i64::from(decimal).saturating_add(9).saturating_sub(length);
     let power = u32::try_from(exponent.unsigned_abs()).unwrap_or(u32::MAX);
     let wide = mantissa.saturating_mul(1i128 << binary);
     match 10i128.checked_pow(power) {
-        Some(factor) if exponent >= 0 => wide.saturating_mul(factor),
-        Some(divisor) => wide / divisor + i128::from(wide % divisor != 0),
-        None if exponent >= 0 => LARGEST,
-        None => 1,
+        Some(factor) if exponent >= 0 => (wide.saturating_mul(factor), true),
+        Some(divisor) => {
+            let exact = wide % divisor == 0 && wide != i128::MAX;
+            (wide / divisor + i128::from(wide % divisor != 0), exact)
+        }
+        None if exponent >= 0 => (i128::MAX, true),
+        None => (1, false),
     }
 }
 
@@ -215,6 +252,19 @@ mod tests {
             let expected = QuantityError::UnknownSuffix { suffix: suffix.to_owned(), text: text.to_owned() };
             assert_eq!(parse_quantity(text), Err(expected));
         }
+    }
+
+    #[test]
+    fn whole_quantities_are_neither_rounded_nor_capped() {
+        let pairs = [("1.5Ki", 1536), ("1000m", 1), ("-4Mi", -(4 << 20)), ("0", 0), ("9223372036854775807", i64::MAX)];
+        for (text, expected) in pairs {
+            assert_eq!(parse_whole_quantity(text), Ok(expected), "{text}");
+        }
+        let long = format!("1.{}1", "0".repeat(40));
+        for text in ["100m", "1.5", "9Ei", "1e99", "1e-99", "0.9999999999999", "9223372036854775808", &long] {
+            assert_eq!(parse_whole_quantity(text), Err(QuantityError::NotWhole(text.to_owned())), "{text}");
+        }
+        assert!(matches!(parse_whole_quantity("four"), Err(QuantityError::NoNumber(_))));
     }
 
     proptest! {

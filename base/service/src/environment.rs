@@ -29,6 +29,14 @@ impl Environment {
         Self { variables: Arc::new(variables) }
     }
 
+    /// A snapshot of these variables besides those of this one, whose equal names they hide. This one stays as it is.
+    #[must_use]
+    pub fn with<N: Into<String>, V: Into<String>>(&self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut variables = BTreeMap::clone(&self.variables);
+        variables.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
+        Self { variables: Arc::new(variables) }
+    }
+
     /// The value of a variable, `None` when it is not set. A variable set to nothing is `Some("")`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -58,6 +66,14 @@ mod tests {
         assert_eq!(environment.get("B"), Some(""));
         assert_eq!(environment.get("C"), None);
         assert_eq!(environment.iter().collect::<Vec<_>>(), [("A", "2"), ("B", "")]);
+    }
+
+    #[test]
+    fn added_variables_hide_those_of_the_original_only_in_the_copy() {
+        let environment = Environment::from_pairs([("A", "1"), ("B", "2")]);
+        let extended = environment.with([("B", "3"), ("C", "4")]);
+        assert_eq!(extended.iter().collect::<Vec<_>>(), [("A", "1"), ("B", "3"), ("C", "4")]);
+        assert_eq!((environment.get("B"), environment.get("C")), (Some("2"), None));
     }
 
     #[test]

@@ -10,15 +10,16 @@ use hyper::service::service_fn;
 
 use crate::{Body, Listener, ServeOptions, Shutdown, Tasks, body, serve};
 
-/// The profiles of the target, and what to use here instead.
-const PROFILES: [(&str, &str); 9] = [
+/// The pages of the target, and what to use here instead; nothing to say about those that are answered.
+const PROFILES: [(&str, &str); 10] = [
     ("allocs", "allocations are not sampled: the process has no garbage collector; use heaptrack"),
     ("block", "blocking is not sampled: no thread of this process blocks on channels; use perf sched"),
     ("cmdline", ""),
     ("goroutine", "there are no goroutines in this process"),
     ("heap", "the heap is not sampled; use heaptrack, or the metric process_resident_memory_bytes"),
     ("mutex", "locks are not sampled; use perf lock"),
-    ("profile", "CPU profiles are not part of this build; use perf record -g -p PID"),
+    ("profile", "CPU profiles are not taken in the process; use perf record -g -p PID on a build with symbols"),
+    ("symbol", "symbols are not looked up in the process; perf report does it"),
     ("threadcreate", "threads are created once at start"),
     ("trace", "there is no execution tracer; use perf trace -p PID"),
 ];
@@ -50,14 +51,15 @@ fn answer(path: &str) -> Response<Body> {
     }
 }
 
+/// What is there first, then what is not and why.
 fn index() -> String {
-    let mut page = String::from("/debug/pprof/\n\n");
-    for (name, reason) in PROFILES {
-        let state = if reason.is_empty() { "available" } else { reason };
-        page.push_str(name);
-        page.push_str(": ");
-        page.push_str(state);
-        page.push('\n');
+    let mut page = String::from("/debug/pprof/\n\nAvailable:\n");
+    for (name, _) in PROFILES.iter().filter(|(_, reason)| reason.is_empty()) {
+        page.push_str(&format!("  {name}\n"));
+    }
+    page.push_str("\nNot available:\n");
+    for (name, reason) in PROFILES.iter().filter(|(_, reason)| !reason.is_empty()) {
+        page.push_str(&format!("  {name}: {reason}\n"));
     }
     page
 }
@@ -75,9 +77,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_profiled_is_answered_with_a_sentence() {
-        assert_eq!(answer("/debug/pprof/").status(), StatusCode::OK);
-        assert_eq!(answer("/debug/pprof/heap").status(), StatusCode::NOT_IMPLEMENTED);
+        for name in ["heap", "profile", "symbol"] {
+            assert_eq!(answer(&format!("/debug/pprof/{name}")).status(), StatusCode::NOT_IMPLEMENTED, "{name}");
+        }
         assert_eq!(answer("/debug/pprof/nothing").status(), StatusCode::NOT_FOUND);
         assert_eq!(answer("/").status(), StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn the_index_says_what_is_there_and_what_is_there_is_answered() {
+        assert_eq!(answer("/debug/pprof").status(), StatusCode::OK);
+        let page = index();
+        let (there, missing) = page.split_once("Not available:").unwrap();
+        assert!(there.contains("  cmdline\n") && missing.contains("  profile: ") && !missing.contains("cmdline"));
+        assert_eq!(answer("/debug/pprof/cmdline").status(), StatusCode::OK);
     }
 }

@@ -4,6 +4,7 @@
 
 mod connection;
 mod header_timer;
+mod upgrade;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ pub struct ServeOptions {
     pub header_read_timeout: Duration,
     /// Whether HTTP/1.1 is spoken. Default true.
     pub http1: bool,
-    /// Whether HTTP/2 is spoken (prior knowledge). Default true.
+    /// Whether HTTP/2 is spoken: with prior knowledge, and with HTTP/1.1 also after `Upgrade: h2c`. Default true.
     pub http2: bool,
     /// Open connections; more wait in the kernel's queue. Default 16384.
     pub max_connections: u32,

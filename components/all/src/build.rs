@@ -1,6 +1,9 @@
 //! Collects what the backend crates of this build offer. Called by `sidecar` at start and by the generator of the
 //! reference pages; it must not make any backend.
 
+use std::sync::Arc;
+
+use component::resolver::{Configuration, Error, Resolver};
 use component::{Registration, Registry};
 
 use crate::KNOWN_TYPES;
@@ -17,6 +20,24 @@ pub fn registrations() -> Vec<&'static Registration> {
 /// This build's implementations, ready to be looked up by type and version.
 pub fn registry() -> Registry {
     Registry::new(registrations(), KNOWN_TYPES)
+}
+
+/// Makes the name resolver of a name, in any case.
+///
+/// # Errors
+/// When this build has none of that name, or its settings are wrong.
+pub async fn resolver(name: &str, settings: &Configuration) -> Result<Arc<dyn Resolver>, Error> {
+    match name.to_lowercase().as_str() {
+        #[cfg(feature = "local")]
+        "mdns" => Ok(Arc::new(local::mdns::Mdns::new())),
+        #[cfg(feature = "local")]
+        "nameformat" => Ok(Arc::new(local::nameformat::NameFormat::new(settings)?)),
+        #[cfg(feature = "local")]
+        "sqlite" => Ok(Arc::new(sqlite::resolver::Sqlite::open(settings).await?)),
+        other => Err(Error::Configuration(format!(
+            "couldn't find name resolver {other}/v1: this build has mdns, nameformat and sqlite"
+        ))),
+    }
 }
 
 #[cfg(test)]

@@ -3,5 +3,5 @@
 mod build;
 mod known_types;
 
-pub use build::{registrations, registry};
+pub use build::{registrations, registry, resolver};
 pub use known_types::KNOWN_TYPES;

@@ -11,41 +11,8 @@ impl SettingValue for ByteSize {
     const EXPECTED: &'static str = "a number of bytes such as 4Mi, 500k or 4194304";
 
     fn from_text(text: &str) -> Option<Self> {
-        let unit_at = text.find(|letter: char| letter != '.' && !letter.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at_checked(unit_at)?;
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-            return None;
-        }
-        // A quantity of more digits than an i64 has is refused anyway.
-        let digits: u128 = format!("0{whole}{fraction}").parse().ok()?;
-        let scaled = digits.checked_mul(multiplier(unit)?)?;
-        let divisor = 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-        let bytes = (scaled % divisor == 0).then_some(scaled / divisor)?;
-        let bytes = u64::try_from(bytes).ok()?;
-        i64::try_from(bytes).is_ok().then_some(Self(bytes))
+        schedule::parse_whole_quantity(text).ok().and_then(|bytes| u64::try_from(bytes).ok()).map(Self)
     }
-}
-
-/// Bytes per unit: the binary, decimal and exponent suffixes of a quantity. Units below one byte are left out.
-fn multiplier(unit: &str) -> Option<u128> {
-    let power = match unit {
-        "" => return Some(1),
-        "Ki" => return Some(1 << 10),
-        "Mi" => return Some(1 << 20),
-        "Gi" => return Some(1 << 30),
-        "Ti" => return Some(1 << 40),
-        "Pi" => return Some(1 << 50),
-        "Ei" => return Some(1 << 60),
-        "k" => 3,
-        "M" => 6,
-        "G" => 9,
-        "T" => 12,
-        "P" => 15,
-        "E" => 18,
-        exponent => exponent.strip_prefix(['e', 'E'])?.parse().ok()?,
-    };
-    10u128.checked_pow(power)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub struct Entry {
 /// Every row, in the order of the help page.
 pub fn catalogue() -> impl Iterator<Item = &'static Entry> {
     [
-        crate::common::ENTRIES,
+        crate::general::ENTRIES,
         crate::door::ENTRIES,
         crate::component::ENTRIES,
         crate::service_invocation::ENTRIES,

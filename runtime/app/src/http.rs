@@ -315,6 +315,12 @@ impl Held {
     }
 }
 
+/// Whether a body ended before its announced length.
+fn is_cut(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message() || source.is_some_and(|source| source.kind() == std::io::ErrorKind::UnexpectedEof)
+}
+
 impl http_body::Body for Held {
     type Data = Bytes;
     type Error = hyper::Error;
@@ -325,7 +331,7 @@ impl http_body::Body for Held {
         }
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         match frame {
-            Some(Err(error)) if self.announced && error.is_incomplete_message() => {
+            Some(Err(error)) if self.announced && is_cut(&error) => {
                 self.ended = true;
                 Poll::Ready(None)
             }

@@ -5,3 +5,5 @@ pub mod invoke;
 pub mod metadata;
 pub mod secrets;
 pub mod state;
+
+pub use component::{CallContext, Error as ComponentError, ErrorKind, Metadata, Trace};

@@ -7,9 +7,11 @@ mod key;
 
 use std::sync::Arc;
 
-use component::state::{
-    BulkItem, BulkOptions, DeleteRequest, GetRequest, Operation, SetRequest, StateStore, Stored, Transaction,
+pub use component::state::{
+    BulkError, BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Stored,
+    Transaction,
 };
+use component::state::{BulkOptions, StateStore};
 use component::{CallContext, Metadata};
 use loaded::{LoadedComponents, Pinned};
 

@@ -31,14 +31,7 @@ async fn make(name: &str, settings: Option<&serde_json::Value>) -> Result<Arc<dy
         Some(settings) => ResolverConfiguration::from_value(settings)?,
         None => ResolverConfiguration::from_pairs(Vec::<(String, String)>::new()),
     };
-    match name {
-        MDNS => Ok(Arc::new(local::mdns::Mdns::new())),
-        "nameformat" => Ok(Arc::new(local::nameformat::NameFormat::new(&settings)?)),
-        "sqlite" => Ok(Arc::new(sqlite::resolver::Sqlite::open(&settings).await?)),
-        other => Err(Error::Configuration(format!(
-            "couldn't find name resolver {other}/v1: this build has mdns, nameformat and sqlite"
-        ))),
-    }
+    components::resolver(name, &settings).await
 }
 
 /// Makes this sidecar known in the background: others wait for it, its own app does not.

@@ -11,6 +11,7 @@ mod providers;
 mod run;
 mod servers;
 mod settings;
+mod variables;
 
 pub use entry::main;
 pub use options::{Command, Options, OptionsError};

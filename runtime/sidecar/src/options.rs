@@ -2,10 +2,11 @@
 //! Called by the executable; what comes out is all that `run` needs to know of its command line.
 //! It must not open, bind or log anything.
 
+mod addresses;
 mod command_line;
 pub mod flags;
 pub mod help;
-mod notation;
+mod notices;
 mod resolve;
 mod stable_port;
 
@@ -219,6 +220,10 @@ pub struct Options {
     pub hot_reload_interval: Duration,
     /// Trust domain and namespace of the control plane.
     pub control_plane: (String, String),
+    /// Addresses of placement; empty: there are no actors.
+    pub placement: Vec<String>,
+    /// Addresses of the scheduler; empty: there are no jobs and reminders.
+    pub schedulers: Vec<String>,
     /// What to print about deprecated flags before anything else, on the standard error.
     pub deprecations: Vec<String>,
     /// What to log as warnings at start.

@@ -21,7 +21,7 @@ use service::{Connections, Environment, Lifetimes, Shutdown, Tasks};
 use telemetry::Metrics;
 
 use crate::servers::{Serving, Sockets, bind_internal};
-use crate::{Options, components, discovery, endpoints, host, providers, settings};
+use crate::{Options, components, discovery, endpoints, host, providers, settings, variables};
 
 /// Why the role cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,18 +58,34 @@ pub async fn run(
     for warning in &options.warnings {
         tracing::warn!(target: "dapr.runtime", "{warning}");
     }
+    let environment = variables::with_own(&options, &environment);
     let configuration = settings::load(&options, &environment)?;
     for notice in options.notices.iter().chain(&settings::notices(&configuration)) {
         tracing::info!(target: "dapr.runtime", "{notice}");
     }
     tracing::info!(target: "dapr.runtime", "standalone mode configured");
     tracing::info!(target: "dapr.runtime", "app id: {}", options.app_id);
+    tell_disabled(&options);
     let role = Role { options, environment, configuration, shutdown, force, tasks: Tasks::new() };
     let mut running = role.start().await?;
     running.wait_for_app(&role, started).await;
     role.shutdown.requested().await;
     running.stop(&role).await;
     Ok(())
+}
+
+/// What is off because no address was given for it, in the words that scripts wait for.
+fn tell_disabled(options: &Options) {
+    if options.placement.is_empty() {
+        let reason = "api error: code = Unavailable desc = placement service is not configured";
+        tracing::info!(target: "dapr.runtime.actors", "Actor runtime disabled: {reason}");
+    }
+    if options.schedulers.is_empty() {
+        tracing::warn!(
+            target: "dapr.runtime.scheduler.watchhosts",
+            "No scheduler host addresses provided. Scheduler disabled"
+        );
+    }
 }
 
 /// What a sidecar is started with, and what its parts share.

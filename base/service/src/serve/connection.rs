@@ -19,11 +19,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::header_timer::{Counted, HeaderTimer};
+use super::upgrade::{self, Asked, Upgrade};
 use super::{ConnectionInfo, ServeOptions};
 use crate::{Body, BoxError, Shutdown, Tasks, body};
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What the target's language adds to the header limit before it refuses.
 const HEADER_SLACK: usize = 4096;
 /// Read and write buffer of an HTTP/1.1 connection: enough for throughput, little enough for many streams.
@@ -91,8 +92,51 @@ where
             // hyper stops at 100 fields unless told; with a raised limit only the bytes shall count.
             builder.max_headers((header_bytes / 64).clamp(100, 4096));
         }
-        let connection = builder.serve_connection(TokioIo::new(io), service_fn(|request| self.answer(request)));
-        self.until_done(connection, http1::Connection::graceful_shutdown).await;
+        let asked = Asked::default();
+        let service = service_fn(|request| self.answer_or_upgrade(request, &asked));
+        let connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
+        self.until_done(connection, http1::UpgradeableConnection::graceful_shutdown).await;
+        if let Some(upgrade) = asked.take() {
+            Box::pin(self.upgraded::<T>(upgrade)).await;
+        }
+    }
+
+    /// Answers one request of HTTP/1.1, or agrees to leave it for HTTP/2. Not once a stop was requested: a connection
+    /// that has to end is not worth a new protocol.
+    async fn answer_or_upgrade(
+        &self,
+        mut request: Request<Incoming>,
+        asked: &Asked,
+    ) -> Result<Response<Body>, Infallible> {
+        if self.shared.options.http2
+            && !self.shared.shutdown.is_requested()
+            && let Some(switching) = asked.accept(&mut request)
+        {
+            return Ok(switching);
+        }
+        self.answer(request).await
+    }
+
+    /// Serves the rest of a connection that was told 101, beginning with the request that asked for it.
+    async fn upgraded<T>(self, upgrade: Upgrade)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Fails when the connection broke before the 101 was out.
+        let Ok(socket) = upgrade.socket.await else { return };
+        let Ok(parts) = socket.downcast::<TokioIo<Counted<T>>>() else { return };
+        let (mut stream, _) = Counted::new(parts.io.into_inner(), parts.read_buf);
+        let first = upgrade::first_bytes(&mut stream, &upgrade.request);
+        let limit = self.shared.options.header_read_timeout;
+        let first = tokio::select! {
+            () = self.shared.shutdown.requested() => return,
+            first = tokio::time::timeout(limit, first) => first,
+        };
+        match first {
+            Ok(Ok(start)) => self.http2(stream, start).await,
+            Ok(Err(error)) => tracing::debug!(target: "dapr.runtime", "an upgraded connection ended early: {error}"),
+            Err(_) => {}
+        }
     }
 
     async fn http2<T>(self, stream: T, start: Bytes)

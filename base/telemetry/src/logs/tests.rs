@@ -116,17 +116,3 @@ fn a_log_file_is_appended_to() {
     std::fs::remove_file(&path).unwrap();
     assert!(LogOutput::append_to(Path::new("/nowhere/x")).is_err());
 }
-
-/// Prints what a disabled line costs: `cargo test -p trilby-telemetry --release disabled -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn a_disabled_level_costs_next_to_nothing() {
-    let lines = logged(LogLevel::Info, false, || {
-        let began = std::time::Instant::now();
-        for number in 0..10_000_000_u64 {
-            tracing::debug!(target: "dapr.runtime", number, "nothing");
-        }
-        println!("{:?} per disabled line", began.elapsed() / 10_000_000);
-    });
-    assert!(lines.is_empty());
-}

@@ -76,36 +76,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
     }
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let mut total = Duration::ZERO;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let number_end = rest.find(|symbol: char| !symbol.is_ascii_digit() && symbol != '.')?;
-        let (number, after) = rest.split_at_checked(number_end)?;
-        let unit_end = after.find(|symbol: char| symbol.is_ascii_digit() || symbol == '.').unwrap_or(after.len());
-        let (unit, next) = after.split_at_checked(unit_end)?;
-        let seconds = number.parse::<f64>().ok()? * seconds_of(unit)?;
-        total = total.checked_add(Duration::try_from_secs_f64(seconds).ok()?)?;
-        rest = next;
-    }
-    Some(if negative { Duration::ZERO } else { total })
-}
-
-fn seconds_of(unit: &str) -> Option<f64> {
-    Some(match unit {
-        "ns" => 1e-9,
-        "us" | "µs" | "μs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    })
+    schedule::parse_go_duration(text).ok().map(schedule::GoDuration::to_std_or_zero)
 }
 
 #[cfg(test)]

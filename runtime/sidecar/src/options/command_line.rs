@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schedule::{GoDuration, parse_go_duration};
+
 use super::flags::{self, Flag, Kind};
-use super::notation::parse_go_duration;
 
 /// What was given, value by value.
 #[derive(Debug, Default)]
@@ -65,7 +66,7 @@ impl Given {
                 let number = integer(&value, "ParseUint").map_err(refuse)?;
                 u32::try_from(number).map_err(|_| refuse(not_a_number(&value, "ParseUint")))?;
             }
-            Kind::Duration => drop(parse_go_duration(&value).map_err(refuse)?),
+            Kind::Duration => drop(parse_go_duration(&value).map_err(|error| refuse(error.to_string()))?),
             Kind::List => drop(list(&value).map_err(refuse)?),
         }
         if let Some(instead) = flag.deprecated {
@@ -99,11 +100,9 @@ impl Given {
         integer(self.text(name), "ParseInt").unwrap_or_default()
     }
 
+    /// A duration; one below zero counts as zero.
     pub(super) fn duration(&self, name: &str) -> Duration {
-        parse_go_duration(self.text(name))
-            .ok()
-            .and_then(|(negative, size)| (!negative).then_some(size))
-            .unwrap_or_default()
+        parse_go_duration(self.text(name)).map(GoDuration::to_std_or_zero).unwrap_or_default()
     }
 
     /// Every entry of a list, of all its uses.

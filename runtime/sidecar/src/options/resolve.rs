@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schedule::{QuantityError, parse_go_duration, parse_whole_quantity};
 use security::ApiToken;
 use service::{Environment, Host};
 use telemetry::LogLevel;
 
+use super::addresses;
 use super::command_line::Given;
-use super::notation::{parse_go_duration, parse_quantity};
+use super::notices::notices;
 use super::{
     AppHealth, AppOptions, AppProtocol, Command, InternalPort, ListenOptions, LogSettings, Options, Site, stable_port,
 };
@@ -44,6 +46,7 @@ pub(super) fn command(given: &Given, environment: &Environment, site: &Site) -> 
     let listen = listen(given, environment, &app_id, site)?;
     let mut warnings = Vec::new();
     let app = app(given, environment, &listen, &mut warnings)?;
+    let (placement, schedulers) = (addresses::placement(given), addresses::schedulers(given, environment));
     Ok(Command::Run(Box::new(Options {
         namespace: environment.get("NAMESPACE").unwrap_or_default().to_owned(),
         app,
@@ -66,7 +69,9 @@ pub(super) fn command(given: &Given, environment: &Environment, site: &Site) -> 
         ),
         deprecations: given.deprecations.clone(),
         warnings,
-        notices: notices(given, environment),
+        notices: notices(given, environment, &placement, &schedulers),
+        placement,
+        schedulers,
         app_id,
     })))
 }
@@ -239,43 +244,43 @@ fn resources(given: &Given) -> Vec<PathBuf> {
 fn max_body(given: &Given) -> Result<Option<u64>, String> {
     let size = size(given, "max-body-size", "dapr-http-max-request-size", 1 << 20)?;
     Ok(match size {
-        None | Some((true, 1)) => Some(DEFAULT_BODY_BYTES),
-        Some((true, _) | (_, 0)) => None,
-        Some((false, bytes)) => Some(bytes),
+        None | Some(-1) => Some(DEFAULT_BODY_BYTES),
+        Some(bytes) => u64::try_from(bytes).ok().filter(|bytes| *bytes > 0),
     })
 }
 
 /// Anything below one is the default.
 fn read_buffer(given: &Given) -> Result<usize, String> {
     let size = size(given, "read-buffer-size", "dapr-http-read-buffer-size", 1 << 10)?;
-    let bytes = size.and_then(|(negative, bytes)| usize::try_from(bytes).ok().filter(|_| !negative));
+    let bytes = size.and_then(|bytes| usize::try_from(bytes).ok());
     Ok(bytes.filter(|bytes| *bytes > 0).unwrap_or(DEFAULT_READ_BUFFER_BYTES))
 }
 
-/// Whether it is negative, and the bytes; `None` when neither flag is given. The old flag counts in `unit`.
-fn size(given: &Given, name: &str, old: &str, unit: u64) -> Result<Option<(bool, u64)>, String> {
+/// The bytes, as they are when negative; `None` when neither flag is given. The old flag counts in `unit`.
+fn size(given: &Given, name: &str, old: &str, unit: i64) -> Result<Option<i64>, String> {
     if given.is_set(name) {
         let text = given.text(name);
-        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-        let bytes = parse_quantity(digits);
-        let bytes = bytes.map_err(|reason| format!("invalid value for '{name}' option: {reason}"))?;
-        return Ok(Some((negative, bytes)));
+        let bytes = parse_whole_quantity(text).map_err(|error| match error {
+            QuantityError::NotWhole(_) => format!("cannot get bytes from resource quantity value '{text}'"),
+            QuantityError::NoNumber(_) | QuantityError::UnknownSuffix { .. } => {
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'".to_owned()
+            }
+        });
+        return bytes.map(Some).map_err(|reason| format!("invalid value for '{name}' option: {reason}"));
     }
     if !given.is_set(old) {
         return Ok(None);
     }
     let number = given.integer(old);
-    let negative = number < 0;
-    let bytes = if negative { number.unsigned_abs() } else { number.unsigned_abs().saturating_mul(unit) };
-    Ok(Some((negative, bytes)))
+    Ok(Some(if number < 0 { number } else { number.saturating_mul(unit) }))
 }
 
 fn check_dissemination(given: &Given) -> Result<(), String> {
-    let text = given.text("actors-disseminate-timeout");
-    match parse_go_duration(text)? {
-        (false, size) if !size.is_zero() => Ok(()),
-        _ => Err(format!("invalid value for 'actors-disseminate-timeout' option: must be positive, got {text}")),
+    let duration = parse_go_duration(given.text("actors-disseminate-timeout")).map_err(|error| error.to_string())?;
+    if duration.nanoseconds() > 0 {
+        return Ok(());
     }
+    Err(format!("invalid value for 'actors-disseminate-timeout' option: must be positive, got {duration}"))
 }
 
 fn graceful_shutdown(given: &Given) -> Duration {
@@ -307,36 +312,4 @@ fn or_variable(given: &Given, name: &str, environment: &Environment, variable: &
 /// The words that count as true in variables of the target.
 fn is_truthy(text: &str) -> bool {
     matches!(text.trim().to_ascii_lowercase().as_str(), "y" | "yes" | "true" | "t" | "on" | "1")
-}
-
-/// One line for each setting that is accepted and has no effect yet.
-fn notices(given: &Given, environment: &Environment) -> Vec<String> {
-    let mut notices = Vec::new();
-    let placement = given.non_empty("placement-host-address").or(given.non_empty("actors-service"));
-    if let Some(address) = placement {
-        notices.push(format!("The placement address {address} is not used yet: this release has no actors"));
-    }
-    let mut schedulers = given.list("scheduler-host-address");
-    if !given.is_set("scheduler-host-address")
-        && let Some(addresses) = environment.get("DAPR_SCHEDULER_HOST_ADDRESS_DNS_A")
-    {
-        schedulers = addresses.split(',').map(str::to_owned).collect();
-    }
-    schedulers.retain(|address| !address.is_empty());
-    if !schedulers.is_empty() {
-        let addresses = schedulers.join(",");
-        notices.push(format!(
-            "The scheduler addresses {addresses} are not used yet: this release has no jobs and reminders"
-        ));
-    }
-    for (name, reason) in [
-        ("sentry-address", "this release has no mutual TLS"),
-        ("sentry-request-jwt-audiences", "this release has no mutual TLS"),
-        ("control-plane-address", "this release has no Kubernetes mode"),
-    ] {
-        if let Some(value) = given.non_empty(name) {
-            notices.push(format!("--{name} {value} is not used yet: {reason}"));
-        }
-    }
-    notices
 }

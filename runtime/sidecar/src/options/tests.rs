@@ -135,6 +135,42 @@ fn what_is_not_used_yet_is_told_in_one_line_each() {
 }
 
 #[test]
+fn an_address_of_blanks_and_quotes_is_none() {
+    let arguments = |flag: &str, value: &str| ["--app-id", "a", flag, value].map(str::to_owned);
+    let options = |flag: &str, value: &str| match parse(arguments(flag, value), &Environment::default(), &site()) {
+        Ok(Command::Run(options)) => *options,
+        other => panic!("{other:?}"),
+    };
+    for blank in ["", " ", "       ", "''", "'      '", "\"\"", "\"   \""] {
+        for flag in ["--placement-host-address", "--scheduler-host-address"] {
+            let options = options(flag, blank);
+            assert!(options.placement.is_empty() && options.schedulers.is_empty(), "{flag} {blank:?}");
+            assert!(options.notices.is_empty(), "{flag} {blank:?}");
+        }
+    }
+    assert!(options("--placement-host-address", "'\"\"'").placement.is_empty());
+    assert_eq!(options("--placement-host-address", "h:1,i:2").placement, ["h:1", "i:2"]);
+    assert_eq!(options("--actors-service", "placement:h:1").placement, ["h:1"]);
+    assert_eq!(run_in("--app-id a", &[("DAPR_SCHEDULER_HOST_ADDRESS_DNS_A", "v:1,w:2")]).schedulers, ["v:1", "w:2"]);
+    assert!(run_in("--app-id a", &[("DAPR_SCHEDULER_HOST_ADDRESS_DNS_A", "")]).schedulers.is_empty());
+}
+
+#[test]
+fn variables_that_nothing_reads_yet_are_told_without_their_values() {
+    let variables = [
+        ("DAPR_TRUST_ANCHORS", "-----BEGIN"),
+        ("DAPR_SENTRY_TOKEN_FILE", "/secret"),
+        ("OTEL_SERVICE_NAME", ""),
+        ("OPENAI_MODEL", "m"),
+    ];
+    let expected = [
+        "Not used yet: DAPR_TRUST_ANCHORS, DAPR_SENTRY_TOKEN_FILE: this release has no mutual TLS",
+        "Not used yet: OPENAI_MODEL: this release has no conversation components",
+    ];
+    assert_eq!(run_in("--app-id a", &variables).notices, expected);
+}
+
+#[test]
 fn sizes_are_quantities_and_old_flags_still_work() {
     assert_eq!(run("--max-body-size 2Gi").max_body_bytes, Some(2 << 30));
     assert_eq!(run("--max-body-size 1.5k").max_body_bytes, Some(1500));

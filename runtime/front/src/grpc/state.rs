@@ -1,0 +1,200 @@
+//! The state API over gRPC: messages to the state block and back. Called by the Dapr service.
+
+use blocks::state::{BulkGet, Error};
+use blocks::state::{
+    BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
+};
+use blocks::{CallContext, ErrorKind};
+use errors::ApiError;
+use serde_json::value::RawValue;
+use tonic::Status;
+use wire::common::state_options::{StateConcurrency, StateConsistency};
+use wire::common::{StateItem, StateOptions};
+use wire::runtime as v1;
+
+use crate::Api;
+
+pub(super) async fn get(api: &Api, request: v1::GetStateRequest) -> Result<v1::GetStateResponse, Status> {
+    let store = api.state.store(&request.store_name).map_err(refusal)?;
+    let consistency = consistency(request.consistency);
+    let wanted = GetRequest { key: request.key, consistency, metadata: request.metadata.into_iter().collect() };
+    let Some(stored) = store.get(&CallContext::default(), wanted).await.map_err(refusal)? else {
+        return Ok(v1::GetStateResponse::default());
+    };
+    Ok(v1::GetStateResponse {
+        data: stored.data,
+        etag: stored.etag.as_deref().unwrap_or_default().to_owned(),
+        metadata: stored.metadata.into_iter().collect(),
+    })
+}
+
+pub(super) async fn get_bulk(api: &Api, request: v1::GetBulkStateRequest) -> Result<v1::GetBulkStateResponse, Status> {
+    let store = api.state.store(&request.store_name).map_err(refusal)?;
+    let wanted = BulkGet {
+        keys: request.keys,
+        metadata: request.metadata.into_iter().collect(),
+        parallelism: usize::try_from(request.parallelism).ok(),
+    };
+    let items = store.bulk_get(&CallContext::default(), wanted).await.map_err(refusal)?;
+    Ok(v1::GetBulkStateResponse { items: items.into_iter().map(bulk_item).collect() })
+}
+
+pub(super) async fn save(api: &Api, request: v1::SaveStateRequest) -> Result<(), Status> {
+    let store = api.state.store(&request.store_name).map_err(refusal)?;
+    for item in &request.states {
+        check_json(item)?;
+    }
+    let requests = request.states.into_iter().map(set_request).collect();
+    store.save(&CallContext::default(), requests).await.map_err(refusal)?;
+    Ok(())
+}
+
+pub(super) async fn delete(api: &Api, request: v1::DeleteStateRequest) -> Result<(), Status> {
+    let store = api.state.store(&request.store_name).map_err(refusal)?;
+    let removal = DeleteRequest {
+        key: request.key,
+        etag: request.etag.map(|etag| etag.value),
+        options: options(request.options),
+        metadata: request.metadata.into_iter().collect(),
+    };
+    store.delete(&CallContext::default(), removal).await.map_err(refusal)?;
+    Ok(())
+}
+
+pub(super) async fn delete_bulk(api: &Api, store: &str, states: Vec<StateItem>) -> Result<(), Status> {
+    let store = api.state.store(store).map_err(refusal)?;
+    let requests = states.into_iter().map(delete_request).collect();
+    store.bulk_delete(&CallContext::default(), requests).await.map_err(refusal)?;
+    Ok(())
+}
+
+pub(super) async fn transact(api: &Api, request: v1::ExecuteStateTransactionRequest) -> Result<(), Status> {
+    let store = api.state.store(&request.store_name).map_err(refusal)?;
+    store.require_transactions().map_err(refusal)?;
+    let operations = request.operations.into_iter().map(operation).collect::<Result<_, _>>().map_err(refusal)?;
+    let transaction = Transaction { operations, metadata: request.metadata.into_iter().collect() };
+    store.transact(&CallContext::default(), transaction).await.map_err(refusal)?;
+    Ok(())
+}
+
+pub(super) async fn query(api: &Api, request: &v1::QueryStateRequest) -> Result<v1::QueryStateResponse, Status> {
+    let asked = api.state.store(&request.store_name).and_then(|store| store.query());
+    asked.map_err(refusal)?;
+    Ok(v1::QueryStateResponse::default())
+}
+
+fn bulk_item(item: BulkItem) -> v1::BulkStateItem {
+    let key = item.key;
+    match item.result {
+        Ok(None) => v1::BulkStateItem { key, ..v1::BulkStateItem::default() },
+        Ok(Some(stored)) => v1::BulkStateItem {
+            key,
+            data: stored.data,
+            etag: stored.etag.as_deref().unwrap_or_default().to_owned(),
+            metadata: stored.metadata.into_iter().collect(),
+            error: String::new(),
+        },
+        Err(error) => v1::BulkStateItem { key, error: error.to_string(), ..v1::BulkStateItem::default() },
+    }
+}
+
+/// A value said to be JSON must be JSON. It is stored as it is all the same. A missing key is told by the block.
+fn check_json(item: &StateItem) -> Result<(), ApiError> {
+    if item.metadata.get("contentType").map(String::as_str) != Some("application/json") || item.key.is_empty() {
+        return Ok(());
+    }
+    match serde_json::from_slice::<&RawValue>(&item.value) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_eof() => Err(errors::generic("unexpected end of JSON input")),
+        Err(error) => Err(errors::generic(error)),
+    }
+}
+
+fn set_request(item: StateItem) -> SetRequest {
+    SetRequest {
+        key: item.key,
+        value: item.value,
+        etag: item.etag.map(|etag| etag.value),
+        options: options(item.options),
+        metadata: item.metadata.into_iter().collect(),
+        content_type: None,
+    }
+}
+
+fn delete_request(item: StateItem) -> DeleteRequest {
+    DeleteRequest {
+        key: item.key,
+        etag: item.etag.map(|etag| etag.value),
+        options: options(item.options),
+        metadata: item.metadata.into_iter().collect(),
+    }
+}
+
+fn operation(operation: v1::TransactionalStateOperation) -> Result<Operation, Error> {
+    let item = operation.request.unwrap_or_default();
+    match operation.operation_type.as_str() {
+        "upsert" => Ok(Operation::Upsert(set_request(item))),
+        "delete" => Ok(Operation::Delete(delete_request(item))),
+        _ => Err(Error::UnsupportedOperation { operation: operation.operation_type }),
+    }
+}
+
+fn options(options: Option<StateOptions>) -> Options {
+    let options = options.unwrap_or_default();
+    Options { consistency: consistency(options.consistency), concurrency: concurrency(options.concurrency) }
+}
+
+/// A number that is none of the enumeration is no wish, as is zero.
+fn consistency(number: i32) -> Consistency {
+    match StateConsistency::try_from(number) {
+        Ok(StateConsistency::ConsistencyEventual) => Consistency::Eventual,
+        Ok(StateConsistency::ConsistencyStrong) => Consistency::Strong,
+        _ => Consistency::Unspecified,
+    }
+}
+
+/// A number that is none of the enumeration is no wish, as is zero.
+fn concurrency(number: i32) -> Concurrency {
+    match StateConcurrency::try_from(number) {
+        Ok(StateConcurrency::ConcurrencyFirstWrite) => Concurrency::FirstWrite,
+        Ok(StateConcurrency::ConcurrencyLastWrite) => Concurrency::LastWrite,
+        _ => Concurrency::Unspecified,
+    }
+}
+
+/// The row of the catalogue that a failure of the block is. Unlike over HTTP, a conflict within a transaction is the
+/// target's `Internal`, and the app is not named.
+fn refusal(error: Error) -> ApiError {
+    let error = match error {
+        Error::NotConfigured { store } => errors::state_store_not_configured(store),
+        Error::NotFound { store } => errors::state_store_not_found(store),
+        Error::IllegalKey { store, key, message } => errors::state_illegal_key(store, key, message),
+        Error::EmptyKey { .. } => errors::state_save_key_empty(),
+        Error::Get { store, key, source } => errors::state_get(key, store, source),
+        Error::BulkGet { source, .. } => errors::state_bulk_get(source),
+        Error::Save { store, source } => match source.kind() {
+            ErrorKind::EtagMismatch => errors::state_save_etag_mismatch(store, source),
+            ErrorKind::EtagInvalid => errors::state_save_etag_invalid(store, source),
+            _ => errors::state_save(store, source),
+        },
+        Error::Delete { key, source, .. } => match source.kind() {
+            ErrorKind::EtagMismatch => errors::state_delete_etag_mismatch(key, source),
+            ErrorKind::EtagInvalid => errors::state_delete_etag_invalid(key, source),
+            _ => errors::state_delete(key, source),
+        },
+        Error::BulkDelete { store, source } => match source.kind() {
+            ErrorKind::EtagMismatch => errors::state_bulk_delete_etag_mismatch(store, source),
+            ErrorKind::EtagInvalid => errors::state_bulk_delete_etag_invalid(store, source),
+            _ => errors::state_bulk_delete(store, source),
+        },
+        Error::TransactionsNotSupported { store } => errors::state_transactions_not_supported(store),
+        Error::TooManyOperations { store, count, maximum } => {
+            errors::state_too_many_transactions(store, count, maximum)
+        }
+        Error::UnsupportedOperation { operation } => errors::state_operation_not_supported(operation),
+        Error::Transaction { source, .. } => errors::state_transaction(source),
+        Error::QueryNotSupported { store } => errors::state_query_not_supported(store),
+    };
+    tracing::debug!(target: "dapr.runtime.grpc.api", "{error}");
+    error
+}

@@ -1,0 +1,499 @@
+//! The state API over HTTP: paths, query strings and JSON bodies to the state block and back. Called by the HTTP door.
+//!
+//! Values are never parsed: what stands in the body is what is stored, and what a read answers. Where the target says
+//! in Go's words what is wrong with a body, so do we, since apps and SDKs show and compare them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use blocks::state::{BulkGet, Error, State};
+use bytes::Bytes;
+use blocks::state::{
+    BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
+};
+use blocks::{CallContext, ErrorKind, Metadata, Trace};
+use errors::ApiError;
+use http::header::{ETAG, IF_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::json;
+use serde_json::value::RawValue;
+use service::{Body, ReadError};
+use tonic::Code;
+
+use super::secrets::{metadata, without_markup};
+use super::{Routed, respond};
+use crate::Api;
+
+/// What the handlers need of the API.
+struct Door<'a> {
+    state: &'a State,
+    app: &'a str,
+    max_body: u64,
+}
+
+pub(super) async fn get(api: &Api, request: Routed) -> Response<Body> {
+    answer(Door::of(api).get(request).await)
+}
+
+pub(super) async fn save(api: &Api, request: Routed) -> Response<Body> {
+    answer(Door::of(api).save(request).await)
+}
+
+pub(super) async fn delete(api: &Api, request: Routed) -> Response<Body> {
+    answer(Door::of(api).delete(request).await)
+}
+
+pub(super) async fn get_bulk(api: &Api, request: Routed) -> Response<Body> {
+    answer(Door::of(api).get_bulk(request).await)
+}
+
+pub(super) async fn transact(api: &Api, request: Routed) -> Response<Body> {
+    answer(Door::of(api).transact(request).await)
+}
+
+pub(super) async fn query(api: &Api, request: Routed) -> Response<Body> {
+    answer(Door::of(api).query(request).await)
+}
+
+fn answer(result: Result<Response<Body>, ApiError>) -> Response<Body> {
+    result.unwrap_or_else(|error| {
+        tracing::debug!(target: "dapr.runtime.http", "{error}");
+        respond::error(&error)
+    })
+}
+
+impl<'a> Door<'a> {
+    fn of(api: &'a Api) -> Self {
+        Self { state: &api.state, app: &api.app_id, max_body: api.limits.max_body }
+    }
+
+    async fn get(&self, request: Routed) -> Result<Response<Body>, ApiError> {
+        let store = self.state.store(request.parameter("storeName")).map_err(|error| self.refusal(error))?;
+        // A word that is no consistency is no wish: stores look at it when they write.
+        let consistency = Consistency::from_word(&first(&request, "consistency")).unwrap_or_default();
+        let wanted = GetRequest { key: request.parameter("key").to_owned(), consistency, metadata: metadata(&request) };
+        let got = store.get(&context(&request.headers), wanted).await.map_err(|error| self.refusal(error))?;
+        let Some(stored) = got.filter(|stored| !stored.data.is_empty()) else { return Ok(respond::empty()) };
+        let mut response = respond::json(StatusCode::OK, stored.data);
+        let headers = response.headers_mut();
+        if let Some(etag) = stored.etag.as_deref().and_then(header_value) {
+            headers.insert(ETAG, etag);
+        }
+        for (name, value) in &stored.metadata {
+            // What cannot be a header is left out, as the target's server does.
+            let name = HeaderName::try_from(format!("metadata.{name}"));
+            if let (Ok(name), Some(value)) = (name, header_value(value)) {
+                headers.insert(name, value);
+            }
+        }
+        Ok(response)
+    }
+
+    async fn save(&self, request: Routed) -> Result<Response<Body>, ApiError> {
+        let name = request.parameter("storeName").to_owned();
+        let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
+        let (context, extra) = (context(&request.headers), metadata(&request));
+        let body = self.read(request.body).await.map_err(errors::malformed_request_bare)?;
+        let items = save_body(&body).map_err(errors::malformed_request_bare)?;
+        let mut requests = Vec::with_capacity(items.len());
+        let mut unknown = Vec::new();
+        for item in items {
+            if item.key.is_empty() {
+                return Err(self.refusal(Error::EmptyKey { store: name.clone() }));
+            }
+            let options = options(&item.concurrency, &item.consistency).unwrap_or_else(|error| {
+                unknown.push(error.to_string());
+                Options::default()
+            });
+            requests.push(item.into_set(&body, &extra, options));
+        }
+        if !unknown.is_empty() {
+            return Err(errors::state_save(&name, unknown.join("\n")));
+        }
+        store.save(&context, requests).await.map_err(|error| self.refusal(error))?;
+        Ok(respond::empty())
+    }
+
+    async fn delete(&self, request: Routed) -> Result<Response<Body>, ApiError> {
+        let store = self.state.store(request.parameter("storeName")).map_err(|error| self.refusal(error))?;
+        let key = request.parameter("key").to_owned();
+        let (concurrency, consistency) = (first(&request, "concurrency"), first(&request, "consistency"));
+        let options = options(&concurrency, &consistency).map_err(|error| errors::state_delete(&key, error))?;
+        let etag = request.headers.get(IF_MATCH).map(|etag| String::from_utf8_lossy(etag.as_bytes()).into_owned());
+        let removal = DeleteRequest { key, etag, options, metadata: metadata(&request) };
+        store.delete(&context(&request.headers), removal).await.map_err(|error| self.refusal(error))?;
+        Ok(respond::empty())
+    }
+
+    async fn get_bulk(&self, request: Routed) -> Result<Response<Body>, ApiError> {
+        let name = request.parameter("storeName").to_owned();
+        let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
+        let (context, extra) = (context(&request.headers), metadata(&request));
+        let body = self.read(request.body).await.map_err(errors::malformed_request)?;
+        let mut wanted = bulk_body(&body).map_err(errors::malformed_request)?;
+        wanted.metadata.extend(extra);
+        let items = store.bulk_get(&context, wanted).await.map_err(|error| self.refusal(error))?;
+        Ok(respond::json(StatusCode::OK, bulk_answer(&items)))
+    }
+
+    async fn transact(&self, request: Routed) -> Result<Response<Body>, ApiError> {
+        let name = request.parameter("storeName").to_owned();
+        let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
+        store.require_transactions().map_err(|error| self.refusal(error))?;
+        let (context, extra) = (context(&request.headers), metadata(&request));
+        let body = self.read(request.body).await.map_err(errors::malformed_request)?;
+        let (words, mut metadata) = transaction_body(&body).map_err(errors::malformed_request)?;
+        if words.is_empty() {
+            return Ok(respond::empty());
+        }
+        let mut operations = Vec::with_capacity(words.len());
+        let mut unknown = None;
+        for (operation, request) in words {
+            let upsert = operation == "upsert";
+            if !upsert && operation != "delete" {
+                return Err(self.refusal(Error::UnsupportedOperation { operation }));
+            }
+            let item = Item::mapped(request).map_err(errors::malformed_request)?;
+            if upsert {
+                let options = options(&item.concurrency, &item.consistency).unwrap_or_else(|error| {
+                    unknown.get_or_insert(error);
+                    Options::default()
+                });
+                operations.push(Operation::Upsert(item.into_set(&body, &extra, options)));
+            } else {
+                // The target's stores do not look at the words of a removal in a transaction.
+                operations.push(Operation::Delete(item.into_delete(&extra)));
+            }
+        }
+        if let Some(error) = unknown {
+            return Err(errors::state_transaction(error));
+        }
+        metadata.extend(extra);
+        let done = store.transact(&context, Transaction { operations, metadata }).await;
+        done.map_err(|error| match error {
+            // Here the target loses the key.
+            Error::IllegalKey { store, message, .. } => illegal_key(&store, "", &message),
+            error => self.refusal(error),
+        })?;
+        Ok(respond::empty())
+    }
+
+    /// Unlike the others, this one reads the body first and does not name the app.
+    async fn query(&self, request: Routed) -> Result<Response<Body>, ApiError> {
+        let name = request.parameter("storeName").to_owned();
+        self.read(request.body).await.map_err(errors::body_read)?;
+        let asked = self.state.store(&name).and_then(|store| store.query());
+        asked.map_err(|error| Door { app: "", ..*self }.refusal(error))?;
+        Ok(respond::empty())
+    }
+
+    /// The whole body as UTF-8; what is not is replaced, as the target does.
+    async fn read(&self, body: Body) -> Result<Bytes, String> {
+        let body = service::read_bounded(body, self.max_body).await.map_err(|error| match error {
+            ReadError::TooLarge(_) => "stream too large".to_owned(),
+            ReadError::Failed(error) if error.is::<service::BodyTooLarge>() => "stream too large".to_owned(),
+            ReadError::Failed(error) => error.to_string(),
+        })?;
+        Ok(match std::str::from_utf8(&body) {
+            Ok(_) => body,
+            Err(_) => Bytes::from(String::from_utf8_lossy(&body).into_owned()),
+        })
+    }
+
+    /// The row of the catalogue that a failure of the block is.
+    fn refusal(&self, error: Error) -> ApiError {
+        match error {
+            Error::NotConfigured { store } => self.naming_app(errors::state_store_not_configured(store)),
+            Error::NotFound { store } => self.naming_app(errors::state_store_not_found(store)),
+            Error::IllegalKey { store, key, message } => illegal_key(&store, &key, &message),
+            Error::EmptyKey { .. } => errors::malformed_request_bare("\"key\" is a required field"),
+            Error::Get { store, key, source } => errors::state_get(key, store, source),
+            Error::BulkGet { source, .. } => errors::state_bulk_get(source),
+            Error::Save { store, source } => match source.kind() {
+                ErrorKind::EtagMismatch => errors::state_save_etag_mismatch(store, source),
+                ErrorKind::EtagInvalid => errors::state_save_etag_invalid(store, source),
+                _ => errors::state_save(store, source),
+            },
+            Error::Delete { key, source, .. } => match source.kind() {
+                ErrorKind::EtagMismatch => errors::state_delete_etag_mismatch(key, source),
+                ErrorKind::EtagInvalid => errors::state_delete_etag_invalid(key, source),
+                _ => errors::state_delete(key, source),
+            },
+            Error::BulkDelete { store, source } => errors::state_bulk_delete(store, source),
+            Error::TransactionsNotSupported { store } => errors::state_transactions_not_supported(store),
+            Error::TooManyOperations { store, count, maximum } => {
+                errors::state_too_many_transactions(store, count, maximum)
+            }
+            Error::UnsupportedOperation { operation } => errors::state_operation_not_supported(operation),
+            // Ours: the target answers 500, so that an app cannot tell a conflict from a broken store.
+            Error::Transaction { source, .. } => match source.kind() {
+                ErrorKind::EtagMismatch => errors::state_transaction(source).with_grpc_code(Code::Aborted),
+                ErrorKind::EtagInvalid => errors::state_transaction(source).with_grpc_code(Code::InvalidArgument),
+                _ => errors::state_transaction(source),
+            },
+            Error::QueryNotSupported { store } => errors::state_query_not_supported(store),
+        }
+    }
+
+    fn naming_app(&self, error: ApiError) -> ApiError {
+        if self.app.is_empty() { error } else { error.with_metadata([("appID", self.app)]) }
+    }
+}
+
+/// The target's HTTP door wraps this error once more.
+fn illegal_key(store: &str, key: &str, message: &str) -> ApiError {
+    errors::state_illegal_key(store, key, errors::state_illegal_key(store, key, message))
+}
+
+/// Without trace headers nothing is allocated.
+fn context(headers: &HeaderMap) -> CallContext {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let trace = headers
+        .contains_key("traceparent")
+        .then(|| Arc::new(Trace { parent: text("traceparent"), state: text("tracestate"), baggage: text("baggage") }));
+    CallContext { trace, ..CallContext::default() }
+}
+
+/// The first value of a query parameter, or nothing.
+fn first(request: &Routed, name: &str) -> String {
+    request.query().into_iter().find_map(|(known, value)| (known == name).then_some(value)).unwrap_or_default()
+}
+
+/// A line break becomes a space, as the target's server writes it.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::try_from(text.replace(['\r', '\n'], " ")).ok()
+}
+
+fn options(concurrency: &str, consistency: &str) -> Result<Options, blocks::ComponentError> {
+    let consistency = Consistency::from_word(consistency)?;
+    Ok(Options { consistency, concurrency: Concurrency::from_word(concurrency)? })
+}
+
+/// The answer of a bulk read. A value that is not JSON would spoil all others (the target then answers nothing at all):
+/// its item says so instead.
+fn bulk_answer(items: &[BulkItem]) -> String {
+    let mut out = String::from("[");
+    for (index, item) in items.iter().enumerate() {
+        out.extend([if index == 0 { "{\"key\":" } else { ",{\"key\":" }, &json(&json!(item.key))]);
+        match item.result.as_ref().map(|stored| stored.as_ref().map(|stored| (stored, raw(&stored.data)))) {
+            Ok(None) => {}
+            Ok(Some((_, Err(not_json)))) => out.extend([",\"error\":", &json(&json!(not_json))]),
+            Ok(Some((stored, Ok(data)))) => {
+                out.extend(data.into_iter().flat_map(|data| [",\"data\":", data.get()]));
+                out.extend(stored.etag.iter().flat_map(|etag| [",\"etag\":".to_owned(), json(&json!(**etag))]));
+                if !stored.metadata.is_empty() {
+                    out.extend([",\"metadata\":", &json(&json!(stored.metadata))]);
+                }
+            }
+            Err(error) => out.extend([",\"error\":", &json(&json!(error.to_string()))]),
+        }
+        out.push('}');
+    }
+    out.push_str("]\n");
+    out
+}
+
+/// A stored value as it is, if it is JSON; none if it is empty.
+fn raw(data: &[u8]) -> Result<Option<&RawValue>, String> {
+    if data.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_slice(data).map_err(|error| format!("the value is not JSON, read it by itself: {error}"))
+}
+
+fn json(value: &serde_json::Value) -> String {
+    without_markup(&value.to_string())
+}
+
+/// Where a value stands, in the words of the target's two readers.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    /// The body, or an element of it.
+    Whole,
+    /// A field, to Go's JSON reader.
+    Field(&'a str),
+    /// A field, to the mapper that the request of an operation goes through; empty for the request itself.
+    Mapped(&'a str),
+}
+
+/// What is said of a value of the wrong type.
+fn wrong(value: &RawValue, path: Path<'_>, wanted: &str) -> String {
+    // What the value is to Go: in JSON, as a kind, and as a type.
+    let (json, kind, own) = match value.get().as_bytes().first() {
+        Some(b'{') => ("object", "map", "map[string]interface {}"),
+        Some(b'[') => ("array", "slice", "[]interface {}"),
+        Some(b'"') => ("string", "string", "string"),
+        Some(b't' | b'f') => ("bool", "bool", "bool"),
+        _ => ("number", "float64", "float64"),
+    };
+    let text = value.get();
+    match path {
+        Path::Whole => format!("json: cannot unmarshal {json} into Go value of type {wanted}"),
+        Path::Field(field) if (json, wanted) == ("number", "int") => {
+            format!("json: cannot unmarshal number {text} into Go struct field {field} of type int")
+        }
+        Path::Field(field) => format!("json: cannot unmarshal {json} into Go struct field {field} of type {wanted}"),
+        Path::Mapped("") => format!("'' expected a map, got '{kind}'"),
+        Path::Mapped(field) if wanted == "string" => format!(
+            "1 error(s) decoding:\n\n* '{field}' expected type 'string', got unconvertible type '{own}', value: '{text}'"
+        ),
+        Path::Mapped(field) => format!("1 error(s) decoding:\n\n* '{field}' expected a map, got '{kind}'"),
+    }
+}
+
+/// The first value of a body: what follows it is not looked at. It is not read into, however deep it is.
+fn first_value(body: &[u8]) -> Result<&RawValue, String> {
+    match serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>().next() {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) if error.is_eof() => Err("unexpected EOF".to_owned()),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("EOF".to_owned()),
+    }
+}
+
+/// The fields of an object, by name in lower case; those that are null are as good as missing.
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+fn fields<'a>(value: &'a RawValue, path: Path<'_>, wanted: &str) -> Result<Fields<'a>, String> {
+    let fields: Result<Option<Fields<'a>>, _> = serde_json::from_str(value.get());
+    let fields = fields.map_err(|_| wrong(value, path, wanted))?.unwrap_or_default();
+    let present = fields.into_iter().filter(|(_, value)| value.get() != "null");
+    Ok(present.map(|(name, value)| (name.to_lowercase(), value)).collect())
+}
+
+fn elements<'a>(value: &'a RawValue, path: Path<'_>, wanted: &str) -> Result<Vec<&'a RawValue>, String> {
+    let elements: Result<Option<Vec<&'a RawValue>>, _> = serde_json::from_str(value.get());
+    elements.map(Option::unwrap_or_default).map_err(|_| wrong(value, path, wanted))
+}
+
+/// A text; null is an empty one.
+fn text(value: &RawValue, path: Path<'_>) -> Result<String, String> {
+    let text: Result<Option<String>, _> = serde_json::from_str(value.get());
+    text.map(Option::unwrap_or_default).map_err(|_| wrong(value, path, "string"))
+}
+
+fn text_field(fields: &Fields<'_>, name: &str, path: Path<'_>) -> Result<Option<String>, String> {
+    fields.get(name).map(|value| text(value, path)).transpose()
+}
+
+/// The field `metadata`, an object of texts. Names in it keep their case.
+fn metadata_field(fields: &Fields<'_>, path: Path<'_>) -> Result<Metadata, String> {
+    let Some(value) = fields.get("metadata") else { return Ok(Metadata::new()) };
+    let pairs: BTreeMap<String, &RawValue> =
+        serde_json::from_str(value.get()).map_err(|_| wrong(value, path, "map[string]string"))?;
+    let read = |(name, value): (String, &RawValue)| {
+        let read = match path {
+            Path::Mapped(field) => text(value, Path::Mapped(&format!("{field}[{name}]"))),
+            path => text(value, path),
+        };
+        read.map(|text| (name, text))
+    };
+    pairs.into_iter().map(read).collect()
+}
+
+/// One value to store or remove, as it stands in a body.
+#[derive(Default)]
+struct Item<'a> {
+    key: String,
+    value: Option<&'a RawValue>,
+    etag: Option<String>,
+    metadata: Metadata,
+    concurrency: String,
+    consistency: String,
+    content_type: Option<String>,
+}
+
+impl<'a> Item<'a> {
+    /// An element of a save.
+    fn saved(value: &'a RawValue) -> Result<Self, String> {
+        let fields = fields(value, Path::Whole, "state.SetRequest")?;
+        Self::of(&fields, |json, _| Path::Field(json))
+    }
+
+    /// The request of an operation.
+    fn mapped(value: Option<&'a RawValue>) -> Result<Self, String> {
+        let Some(value) = value else { return Ok(Self::default()) };
+        let fields = fields(value, Path::Mapped(""), "")?;
+        Self::of(&fields, |_, mapped| Path::Mapped(mapped))
+    }
+
+    fn of(fields: &Fields<'a>, path: fn(&'static str, &'static str) -> Path<'static>) -> Result<Self, String> {
+        let options = match fields.get("options") {
+            Some(options) => self::fields(options, path("SetRequest.options", "Options"), "state.SetStateOption")?,
+            None => Fields::new(),
+        };
+        let concurrency = path("SetStateOption.options.Concurrency", "Options.Concurrency");
+        let consistency = path("SetStateOption.options.Consistency", "Options.Consistency");
+        Ok(Self {
+            key: text_field(fields, "key", path("SetRequest.key", "Key"))?.unwrap_or_default(),
+            value: fields.get("value").copied(),
+            etag: text_field(fields, "etag", path("SetRequest.etag", "ETag"))?,
+            metadata: metadata_field(fields, path("SetRequest.metadata", "Metadata"))?,
+            concurrency: text_field(&options, "concurrency", concurrency)?.unwrap_or_default(),
+            consistency: text_field(&options, "consistency", consistency)?.unwrap_or_default(),
+            content_type: text_field(fields, "contenttype", path("SetRequest.contentType", "ContentType"))?,
+        })
+    }
+
+    /// `extra` wins over the item's own metadata.
+    fn into_set(mut self, body: &Bytes, extra: &Metadata, options: Options) -> SetRequest {
+        self.metadata.extend(extra.clone());
+        let value = self.value.map_or_else(|| Bytes::from_static(b"null"), |value| part_of(body, value.get()));
+        let Self { key, etag, metadata, content_type, .. } = self;
+        SetRequest { key, value, etag, options, metadata, content_type }
+    }
+
+    fn into_delete(mut self, extra: &Metadata) -> DeleteRequest {
+        self.metadata.extend(extra.clone());
+        let options = Options {
+            consistency: Consistency::from_word(&self.consistency).unwrap_or_default(),
+            concurrency: Concurrency::from_word(&self.concurrency).unwrap_or_default(),
+        };
+        DeleteRequest { key: self.key, etag: self.etag, options, metadata: self.metadata }
+    }
+}
+
+/// A part of a body without copying it, unless a small value would keep a large body in memory.
+fn part_of(body: &Bytes, part: &str) -> Bytes {
+    if part.len() >= body.len() / 2 { body.slice_ref(part.as_bytes()) } else { Bytes::copy_from_slice(part.as_bytes()) }
+}
+
+fn save_body(body: &[u8]) -> Result<Vec<Item<'_>>, String> {
+    let items = elements(first_value(body)?, Path::Whole, "[]state.SetRequest")?;
+    items.into_iter().map(Item::saved).collect()
+}
+
+fn bulk_body(body: &[u8]) -> Result<BulkGet, String> {
+    let fields = fields(first_value(body)?, Path::Whole, "http.BulkGetRequest")?;
+    let path = Path::Field("BulkGetRequest.keys");
+    let keys = fields.get("keys").map(|keys| elements(keys, path, "[]string")).transpose()?.unwrap_or_default();
+    let keys = keys.into_iter().map(|key| text(key, path)).collect::<Result<_, _>>()?;
+    let number = |value: &&RawValue| {
+        let path = Path::Field("BulkGetRequest.parallelism");
+        value.get().parse::<i64>().map_err(|_| wrong(value, path, "int"))
+    };
+    let parallelism = fields.get("parallelism").map(number).transpose()?;
+    let metadata = metadata_field(&fields, Path::Field("BulkGetRequest.metadata"))?;
+    // Below zero is no limit.
+    Ok(BulkGet { keys, metadata, parallelism: parallelism.and_then(|number| usize::try_from(number).ok()) })
+}
+
+/// The operations as words with their requests, and the metadata of a transaction.
+type TransactionBody<'a> = (Vec<(String, Option<&'a RawValue>)>, Metadata);
+
+fn transaction_body(body: &[u8]) -> Result<TransactionBody<'_>, String> {
+    const PATH: Path<'_> = Path::Field("stateTransactionRequestBody.operations");
+    let whole = fields(first_value(body)?, Path::Whole, "http.stateTransactionRequestBody")?;
+    let operations = match whole.get("operations") {
+        Some(list) => elements(list, PATH, "[]http.stateTransactionRequestBodyOperation")?,
+        None => Vec::new(),
+    };
+    let operation = |value| {
+        let fields = fields(value, PATH, "http.stateTransactionRequestBodyOperation")?;
+        let path = Path::Field("stateTransactionRequestBodyOperation.operations.operation");
+        let word = text_field(&fields, "operation", path)?.unwrap_or_default();
+        Ok::<_, String>((word, fields.get("request").copied()))
+    };
+    let operations = operations.into_iter().map(operation).collect::<Result<_, _>>()?;
+    Ok((operations, metadata_field(&whole, Path::Field("stateTransactionRequestBody.metadata"))?))
+}
