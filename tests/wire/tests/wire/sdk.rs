@@ -1,0 +1,1 @@
+//! The official SDKs as clients and as apps: what their users run must run.
