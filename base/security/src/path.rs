@@ -138,7 +138,8 @@ pub fn encode(method: &str, url: &mut String) -> Result<(), InvalidPath> {
     for (at, character) in method.char_indices() {
         match character {
             'a'..='z' | 'A'..='Z' | '0'..='9' => url.push(character),
-            '/' | '-' | '.' | '_' | '~' | '!' | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | ';' | '=' | ':' | '@' => {
+            '/' | '-' | '.' | '_' | '~' | '!' | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | ';' | '=' | ':'
+            | '@' => {
                 url.push(character);
             }
             '%' if !begins_escape(method, at) => return Err(InvalidPath::Escape(method.to_owned())),

@@ -74,7 +74,8 @@ pub fn with_material(
     let builder = builder.with_root_certificates(store);
     let config = match identity {
         Some((certificate, key)) => {
-            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| failed("client private key", error))?;
+            let key =
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| failed("client private key", error))?;
             builder
                 .with_client_auth_cert(certificates(certificate, "client certificate")?, key)
                 .map_err(|error| failed("client certificate and key", error))?

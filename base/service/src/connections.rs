@@ -18,6 +18,7 @@ use http_body::Frame;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::dial::Dialer;
 use crate::{Body, Executor, Tasks};
@@ -86,6 +87,8 @@ struct Inner {
     tasks: Tasks,
     slots: Mutex<HashMap<Arc<str>, Arc<Slot>>>,
     sweeping: AtomicBool,
+    /// Ends the collector with the pool: it must not keep a stop waiting for its next round.
+    dropped: DropGuard,
 }
 
 #[derive(Default)]
@@ -143,6 +146,7 @@ impl Connections {
             tasks,
             slots: Mutex::default(),
             sweeping: AtomicBool::new(false),
+            dropped: CancellationToken::new().drop_guard(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -240,9 +244,13 @@ impl Connections {
         }
         let weak = Arc::downgrade(&self.inner);
         let pause = self.inner.lifetimes.sweep;
+        let dropped = self.inner.dropped.token().clone();
         self.inner.tasks.spawn("connection collector", async move {
             loop {
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = dropped.cancelled() => return,
+                }
                 let Some(inner) = weak.upgrade() else { return };
                 if !inner.sweep() {
                     return;
@@ -311,7 +319,10 @@ impl http_body::Body for Leased {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -391,5 +402,23 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let channel = self.clone();
         Box::pin(async move { channel.send(request.map(crate::body::boxed)).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dropped_pool_leaves_no_task_behind() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let tasks = Tasks::new();
+        let pool = Connections::new(Dialer::plain(), false, Lifetimes::default(), tasks.clone());
+        let (ready, _peer) = tokio::join!(pool.ready(&address), listener.accept());
+        ready.unwrap();
+        assert!(tasks.count() > 1);
+        drop(pool);
+        tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await.unwrap();
     }
 }

@@ -67,8 +67,9 @@ impl Dialer {
         let Some(tls) = &self.tls else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is not configured for this client"));
         };
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("{host} is not a server name: {error}")))?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{host} is not a server name: {error}"))
+        })?;
         let stream = TlsConnector::from(tls()?).connect(name, tcp).await?;
         Ok(Stream::Tls(Box::new(stream)))
     }
@@ -139,7 +140,9 @@ pub struct Pooled(TokioIo<Stream>);
 impl Connection for Pooled {
     fn connected(&self) -> Connected {
         match self.0.inner() {
-            Stream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => Connected::new().negotiated_h2(),
+            Stream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                Connected::new().negotiated_h2()
+            }
             _ => Connected::new(),
         }
     }

@@ -20,6 +20,7 @@ mod resiliency;
 mod scalar;
 mod subscription;
 mod workflow_access_policy;
+pub mod yaml;
 
 pub use component::{Auth, Category, Component, ComponentSpec, is_initial_version};
 pub use configuration::*;
@@ -36,7 +37,9 @@ pub use mcp_server::{
 };
 pub use meta::{ObjectMeta, Resource, log_name};
 pub use named_value::{DynamicValue, NamedValue, SecretKeyRef};
-pub use properties::{Placeholders, STRICT_SANDBOX, contains_namespace, fill_placeholders, force_strict_sandbox, properties};
+pub use properties::{
+    Placeholders, STRICT_SANDBOX, contains_namespace, fill_placeholders, force_strict_sandbox, properties,
+};
 pub use references::{
     ENVIRONMENT_KEYS, KUBERNETES_SECRET_STORE, SecretLookup, apply_secrets, is_variable_allowed, resolve_environment,
     secret_references, secret_store_of,

@@ -3,7 +3,7 @@
 //! Used by the loader and by the reader of Configuration files; [`crate::decode`] turns the tree into types. It must not
 //! decide what a plain scalar means: the two YAML dialects of the target differ there (see [`crate::scalar`]).
 
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 
 use crate::error::{Place, Problem};
 

@@ -1,5 +1,7 @@
 //! Configuration files: merging, variables, and what is refused.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail the test")]
+
 use std::path::PathBuf;
 
 use resources::{ApiProtocol, Configuration, Error, load_configuration, merge_configuration};

@@ -1,5 +1,7 @@
 //! Every field of every kind: each golden document is read into its type and written again without loss.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail the test")]
+
 use resources::{
     Component, Configuration, HttpEndpoint, McpServer, Resiliency, Resource, Subscription, SubscriptionV1,
     WorkflowAccessPolicy, parse_resource,

@@ -1,5 +1,7 @@
 //! Loading resources from folders: what is read, what is skipped, what is refused, and in which words.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail the test")]
+
 use std::path::{Path, PathBuf};
 
 use resources::{Loaded, ResourceFile, Selection, load_files, load_folders};

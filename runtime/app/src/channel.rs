@@ -120,7 +120,7 @@ struct Inner {
 }
 
 enum Kind {
-    Http(HttpChannel),
+    Http(Box<HttpChannel>),
     Grpc(GrpcChannel),
 }
 
@@ -135,7 +135,7 @@ impl Channel {
     /// When the TLS client cannot be configured or the address is not one.
     pub fn new(options: Options, health: Health, tasks: &Tasks) -> Result<Self, String> {
         let kind = if options.protocol.is_http() {
-            Kind::Http(HttpChannel::to_app(&options, tasks)?)
+            Kind::Http(Box::new(HttpChannel::to_app(&options, tasks)?))
         } else {
             Kind::Grpc(GrpcChannel::new(&options, tasks)?)
         };

@@ -70,7 +70,8 @@ impl Endpoints {
     /// One that names the endpoint with a bad URL, header or certificate.
     pub fn new(endpoints: &[Endpoint], max_headers: usize, tasks: &Tasks) -> Result<Self, EndpointError> {
         let dialer = Dialer::with_tls(|| {
-            security::tls::with_system_roots(&[b"h2", b"http/1.1"]).map_err(|error| std::io::Error::other(error.to_string()))
+            security::tls::with_system_roots(&[b"h2", b"http/1.1"])
+                .map_err(|error| std::io::Error::other(error.to_string()))
         });
         let mut named = HashMap::new();
         for endpoint in endpoints {

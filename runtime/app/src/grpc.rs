@@ -28,7 +28,9 @@ impl GrpcChannel {
     pub(crate) fn new(options: &Options, tasks: &Tasks) -> Result<Self, String> {
         let secure = options.protocol.is_secure();
         let dialer = if secure {
-            Dialer::with_tls(|| security::tls::insecure(&[b"h2"]).map_err(|error| std::io::Error::other(error.to_string())))
+            Dialer::with_tls(|| {
+                security::tls::insecure(&[b"h2"]).map_err(|error| std::io::Error::other(error.to_string()))
+            })
         } else {
             Dialer::plain()
         };
@@ -128,7 +130,8 @@ fn refused(status: &Status, headers: Metadata) -> Result<Answer, Failure> {
     if failure.unsent {
         return Err(failure);
     }
-    let details = wire::google_rpc::Status::decode(Bytes::copy_from_slice(status.details())).unwrap_or_default().details;
+    let details =
+        wire::google_rpc::Status::decode(Bytes::copy_from_slice(status.details())).unwrap_or_default().details;
     let code = failure.code.unwrap_or(Code::Unknown);
     Ok(Answer {
         status: wire::internals::Status { code: code as i32, message: failure.message, details },

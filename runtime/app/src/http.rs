@@ -184,15 +184,22 @@ impl HttpChannel {
         let mut request = Request::new(service::body::empty());
         *request.uri_mut() = uri;
         *request.version_mut() = self.version;
-        let response =
-            self.client.request(request).await.map_err(|error| format!("Network error: {}", failure(&error).message))?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| format!("Network error: {}", failure(&error).message))?;
         let status = response.status();
         // Read to the end, so that the connection can be used again.
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
             frame.map_err(|error| format!("Network error: {error}"))?;
         }
-        if status.is_success() { Ok(()) } else { Err(format!("Health check failed with status code: {}", status.as_u16())) }
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(format!("Health check failed with status code: {}", status.as_u16()))
+        }
     }
 }
 
@@ -239,7 +246,10 @@ impl http_body::Body for Sized {
     type Data = Bytes;
     type Error = service::BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         match frame {
             Some(Ok(frame)) => {
@@ -325,7 +335,10 @@ impl http_body::Body for Held {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         if self.ended {
             return Poll::Ready(None);
         }

@@ -3,6 +3,7 @@
 //! Called by `front` (calls of our app) and, through `Inbound`, by `mesh` (calls of other sidecars). It decides; `mesh` and
 //! `app` carry. A call goes one of three ways: to an endpoint outside the fleet, to our own app, or to another sidecar.
 
+mod deadline;
 mod forwarded;
 mod inbound;
 mod proxy;
@@ -21,7 +22,6 @@ use tonic::Code;
 
 pub use forwarded::Forwarded;
 pub use target::{InvalidTarget, Target};
-
 
 /// Attempts after the first one, when the target provably was not reached (built-in policy of the target).
 const RETRIES: u32 = 3;
@@ -140,14 +140,16 @@ impl Invoker {
     /// One attempt. A stream is handed over only to a connection that stands, so that a failure before that loses nothing.
     async fn attempt(&self, id: &str, namespace: &str, call: &mut Call) -> Result<Answer, Failure> {
         let parts = &self.parts;
-        let address = parts.resolution.lookup(id, namespace).await.map_err(|error| Failure::plain(error.to_string()))?;
+        let address =
+            parts.resolution.lookup(id, namespace).await.map_err(|error| Failure::plain(error.to_string()))?;
         let answer = match parts.sidecars.reach(address.as_str()).await {
             Ok(()) => {
                 let once = matches!(call.payload, Payload::Once(_));
-                parts.sidecars.call(address.as_str(), id, call).await.map_err(|failure| Failure {
-                    unsent: failure.unsent && !once,
-                    ..failure
-                })
+                parts
+                    .sidecars
+                    .call(address.as_str(), id, call)
+                    .await
+                    .map_err(|failure| Failure { unsent: failure.unsent && !once, ..failure })
             }
             Err(failure) => Err(failure),
         };

@@ -106,7 +106,10 @@ pub fn from_http_headers(headers: &HeaderMap) -> Metadata {
     let nominated = security::headers::nominated(headers);
     let mut metadata = Metadata::with_capacity(headers.keys_len() + 4);
     for name in headers.keys() {
-        if name == HOST || security::headers::is_hop_by_hop(name.as_str()) || nominated.iter().any(|n| n == name.as_str()) {
+        if name == HOST
+            || security::headers::is_hop_by_hop(name.as_str())
+            || nominated.iter().any(|n| n == name.as_str())
+        {
             continue;
         }
         let values: Vec<String> = headers.get_all(name).iter().map(text).collect();
@@ -128,7 +131,11 @@ pub fn from_grpc_headers(headers: &HeaderMap, authority: Option<&str>) -> Metada
         }
         let values = if key.ends_with("-bin") {
             let decoded = headers.get_all(name).iter().flat_map(|value| {
-                value.as_bytes().split(|byte| *byte == b',').filter_map(|part| LENIENT.decode(part.trim_ascii()).ok()).collect::<Vec<_>>()
+                value
+                    .as_bytes()
+                    .split(|byte| *byte == b',')
+                    .filter_map(|part| LENIENT.decode(part.trim_ascii()).ok())
+                    .collect::<Vec<_>>()
             });
             decoded.map(|bytes| STANDARD.encode(bytes)).collect()
         } else {
@@ -210,7 +217,11 @@ pub fn to_grpc_headers(metadata: &Metadata, headers: &mut HeaderMap) -> Result<(
 ///
 /// # Errors
 /// When a name or value is not legal in HTTP/2.
-pub fn to_invoke_service_headers(metadata: &Metadata, prefix_http: bool, headers: &mut HeaderMap) -> Result<(), InvalidHeader> {
+pub fn to_invoke_service_headers(
+    metadata: &Metadata,
+    prefix_http: bool,
+    headers: &mut HeaderMap,
+) -> Result<(), InvalidHeader> {
     to_grpc(metadata, prefix_http, headers)
 }
 
@@ -244,12 +255,11 @@ fn to_grpc(metadata: &Metadata, prefix_http: bool, headers: &mut HeaderMap) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Values;
 
     fn metadata(pairs: &[(&str, &str)]) -> Metadata {
         let mut metadata = Metadata::new();
         for (name, value) in pairs {
-            metadata.entry((*name).into()).or_insert_with(Values::default).values.push((*value).into());
+            metadata.entry((*name).into()).or_default().values.push((*value).into());
         }
         metadata
     }
@@ -295,7 +305,11 @@ mod tests {
     #[test]
     fn permanent_http_headers_get_the_prefix_toward_grpc() {
         let mut headers = HeaderMap::new();
-        to_grpc_headers(&metadata(&[("Accept", "a"), ("accept", "b"), ("X-A", "1"), ("user-agent", "u")]), &mut headers).unwrap();
+        to_grpc_headers(
+            &metadata(&[("Accept", "a"), ("accept", "b"), ("X-A", "1"), ("user-agent", "u")]),
+            &mut headers,
+        )
+        .unwrap();
         assert_eq!(headers["dapr-accept"], "a");
         assert_eq!(headers["accept"], "b");
         assert_eq!(headers["x-a"], "1");

@@ -23,7 +23,7 @@ pub(crate) struct Entry {
 }
 
 impl ApiLog {
-    pub(crate) fn http(&self, entry: Entry, api: Option<&Api>, name: &str, code: u16, size: u64) {
+    pub(crate) fn http(&self, entry: Entry, api: Option<&Api>, name: &str, (code, size): (u16, u64)) {
         if self.omit_health_checks && api.is_some_and(|api| api.group == "healthz") {
             return;
         }

@@ -54,7 +54,9 @@ impl Cors {
         answer.append(VARY, HeaderValue::from_static(vary));
         let method = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
         let known = METHODS.iter().chain([&Method::OPTIONS]).any(|own| own.as_str().as_bytes() == method.as_bytes());
-        let Some(origin) = headers.get(ORIGIN).filter(|origin| self.allows_value(origin)) else { return Some(response) };
+        let Some(origin) = headers.get(ORIGIN).filter(|origin| self.allows_value(origin)) else {
+            return Some(response);
+        };
         if !known {
             return Some(response);
         }

@@ -53,7 +53,12 @@ impl GrpcDoor {
         let entry = Entry {
             started: Instant::now(),
             method: request.uri().path().to_owned(),
-            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned(),
+            user_agent: request
+                .headers()
+                .get(USER_AGENT)
+                .and_then(|agent| agent.to_str().ok())
+                .unwrap_or("")
+                .to_owned(),
         };
         let response = self.authenticated(request).await;
         // The code of an answer that streams stands in its trailers, which come later.

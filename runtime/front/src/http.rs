@@ -62,7 +62,10 @@ impl Routed {
     pub(crate) fn query(&self) -> Vec<(String, String)> {
         let decode = |text: &str| path::decode_parameter(text).map(|text| text.into_owned()).unwrap_or_default();
         let pairs = self.uri.query().unwrap_or("").split('&').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (decode(name), decode(value))).collect()
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decode(name), decode(value)))
+            .collect()
     }
 
     /// The `metadata.` parameters of the query string: request metadata for a component.
@@ -129,7 +132,12 @@ impl HttpDoor {
         let entry = Entry {
             started: Instant::now(),
             method: format!("{} {}", request.method(), path::decode(request.uri().path()).unwrap_or_default()),
-            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned(),
+            user_agent: request
+                .headers()
+                .get(USER_AGENT)
+                .and_then(|agent| agent.to_str().ok())
+                .unwrap_or("")
+                .to_owned(),
         };
         let api = matched.as_ref().map(|matched| matched.api);
         let name = match api {
@@ -138,13 +146,17 @@ impl HttpDoor {
         };
         let response = self.route(request, matched).await;
         let size = response.body().size_hint().exact().unwrap_or_default();
-        self.options.log.http(entry, api, &name, response.status().as_u16(), size);
+        self.options.log.http(entry, api, &name, (response.status().as_u16(), size));
         response
     }
 
     async fn route(&self, request: Request<Body>, matched: Option<Matched>) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let body = if self.options.public { body } else { service::body::boxed(service::body::limit(body, self.api.limits.max_body)) };
+        let body = if self.options.public {
+            body
+        } else {
+            service::body::boxed(service::body::limit(body, self.api.limits.max_body))
+        };
         let mut routed =
             Routed { method: parts.method, uri: parts.uri, headers: parts.headers, parameters: Vec::new(), body };
         let Some(Matched { api, parameters }) = matched else {

@@ -149,7 +149,10 @@ impl Access {
     fn permits_grpc(&self, api: &Api, grpc: &Grpc) -> bool {
         let is_grpc = |rule: &&Rule| rule.protocol == "grpc";
         let matches = |rule: &Rule| rule.name == api.group && rule.version == grpc.version.rule();
-        let known = |rule: &&Rule| APIS.iter().any(|api| api.grpc.iter().any(|grpc| rule.name == api.group && rule.version == grpc.version.rule()));
+        let known = |rule: &&Rule| {
+            APIS.iter()
+                .any(|api| api.grpc.iter().any(|grpc| rule.name == api.group && rule.version == grpc.version.rule()))
+        };
         let denied = self.denied.iter().filter(is_grpc).any(matches);
         let mut allowed = self.allowed.iter().filter(is_grpc).filter(known).peekable();
         !denied && (allowed.peek().is_none() || allowed.any(matches))
@@ -200,11 +203,8 @@ impl Routes {
         let matched = self.by_method.get(method)?.at(path).ok()?;
         let api: &'static Api = matched.value;
         let names = api.http.map_or("", |http| http.path);
-        let parameters = matched
-            .params
-            .iter()
-            .map(|(name, value)| (static_name(names, name), value.to_owned()))
-            .collect();
+        let parameters =
+            matched.params.iter().map(|(name, value)| (static_name(names, name), value.to_owned())).collect();
         Some(Matched { api, parameters })
     }
 
@@ -216,7 +216,10 @@ impl Routes {
 
 /// The parameter's name as it stands in the table, which outlives the request.
 fn static_name(path: &'static str, name: &str) -> &'static str {
-    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).find(|known| *known == name).unwrap_or("rest")
+    path.split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .find(|known| *known == name)
+        .unwrap_or("rest")
 }
 
 #[cfg(test)]
@@ -244,7 +247,10 @@ mod tests {
     fn a_key_named_like_an_operation_is_a_key_where_the_method_differs() {
         let routes = Routes::new(&Access::default(), false);
         let matched = routes.http(&Method::GET, "/v1.0/state/store/bulk").unwrap();
-        assert_eq!((matched.api.name, matched.parameters), ("GetState", vec![("storeName", "store".into()), ("key", "bulk".into())]));
+        assert_eq!(
+            (matched.api.name, matched.parameters),
+            ("GetState", vec![("storeName", "store".into()), ("key", "bulk".into())])
+        );
         assert_eq!(routes.http(&Method::POST, "/v1.0/state/store/bulk").unwrap().api.name, "GetBulkState");
         assert_eq!(routes.http(&Method::POST, "/v1.0/publish/bulk/a/b").unwrap().api.name, "BulkPublishEvent");
     }

@@ -14,7 +14,9 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use service::{Body, BoxError};
 use tonic::{Code, Status};
 use wire::common::StreamPayload;
-use wire::internals::{InternalInvokeRequest, InternalInvokeRequestStream, InternalInvokeResponse, InternalInvokeResponseStream};
+use wire::internals::{
+    InternalInvokeRequest, InternalInvokeRequestStream, InternalInvokeResponse, InternalInvokeResponseStream,
+};
 
 /// Body bytes in one message. The target accepts up to its message limit (at least 4 KiB is always safe there).
 pub(crate) const PIECE: usize = 64 << 10;
@@ -179,7 +181,10 @@ impl Decoder {
     }
 
     /// The next message; `None` after the last.
-    pub(crate) fn poll_message<M: Message + Default>(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<M, Status>>> {
+    pub(crate) fn poll_message<M: Message + Default>(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<M, Status>>> {
         loop {
             match self.buffered() {
                 Ok(Some(bytes)) => {
@@ -202,7 +207,9 @@ impl Decoder {
                 },
                 Some(Err(error)) => {
                     self.ended = true;
-                    return Poll::Ready(Some(Err(Status::unavailable(format!("error reading from the peer: {error}")))));
+                    return Poll::Ready(Some(Err(Status::unavailable(format!(
+                        "error reading from the peer: {error}"
+                    )))));
                 }
                 None => self.ended = true,
             }
@@ -229,7 +236,9 @@ impl Decoder {
         }
         if length > self.limit {
             let limit = self.limit;
-            return Err(Status::resource_exhausted(format!("grpc: received message larger than max ({length} vs. {limit})")));
+            return Err(Status::resource_exhausted(format!(
+                "grpc: received message larger than max ({length} vs. {limit})"
+            )));
         }
         if self.buffer.len() < PREFIX + length {
             return Ok(None);

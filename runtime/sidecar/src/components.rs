@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{Clock, Error, ErrorKind, Host, MetadataItem, Properties, SecretReference, Spec};
-use loaded::{Loader, LoadedComponents};
+use loaded::{LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};
 
@@ -12,10 +12,9 @@ use crate::{Fatal, Options};
 
 /// Loads every component of the folders into `components`.
 pub(crate) async fn load(
-    options: &Options,
-    environment: &Environment,
-    found: Vec<Component>,
+    (options, environment): (&Options, &Environment),
     configuration: &Configuration,
+    found: Vec<Component>,
     components: &LoadedComponents,
     tasks: &Tasks,
 ) -> Result<(), Fatal> {

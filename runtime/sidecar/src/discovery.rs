@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use component::resolver::{Configuration as ResolverConfiguration, Error, Instance, Resolved, Resolver, ResolveRequest};
+use component::resolver::{
+    Configuration as ResolverConfiguration, Error, Instance, ResolveRequest, Resolved, Resolver,
+};
 use resources::Configuration;
 use service::Tasks;
 
@@ -17,9 +19,7 @@ pub(crate) async fn resolver(configuration: &Configuration) -> (Arc<dyn Resolver
     match make(&name, wanted.configuration.as_ref()).await {
         Ok(resolver) => (resolver, name),
         Err(error) => {
-            let reason = format!(
-                "[INIT_COMPONENT_FAILURE]: initialization error occurred for nr ({name}/v1): {error}"
-            );
+            let reason = format!("[INIT_COMPONENT_FAILURE]: initialization error occurred for nr ({name}/v1): {error}");
             tracing::error!(target: "dapr.runtime", "{reason}");
             (Arc::new(Broken(reason)), name)
         }

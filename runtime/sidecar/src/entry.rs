@@ -87,10 +87,15 @@ async fn supervise(options: Options, environment: Environment) -> ExitCode {
     }
     let forced = Arc::new((AtomicBool::new(false), tokio::sync::Notify::new()));
     let force = Arc::clone(&forced);
-    let running = run::run(options, environment, shutdown.clone(), Arc::new(move || {
-        force.0.store(true, Ordering::Release);
-        force.1.notify_one();
-    }));
+    let running = run::run(
+        options,
+        environment,
+        shutdown.clone(),
+        Arc::new(move || {
+            force.0.store(true, Ordering::Release);
+            force.1.notify_one();
+        }),
+    );
     let late = async {
         shutdown.requested().await;
         // What is bounded inside ends before this; a part that does not must not keep the process.

@@ -125,7 +125,7 @@ impl Role {
         let found = self.load_resources()?;
         let loading = found.components.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
         let count = loading.len();
-        components::load(options, &self.environment, loading, &self.configuration, &components, &self.tasks).await?;
+        components::load((options, &self.environment), &self.configuration, loading, &components, &self.tasks).await?;
         tracing::debug!(target: "dapr.runtime", "{count} component resources read");
         let endpoint_resources = found.http_endpoints.unwrap_or_else(|error| {
             tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
@@ -133,13 +133,18 @@ impl Role {
         });
         let endpoints =
             endpoints::prepare(options, &self.environment, endpoint_resources, &components, &self.tasks).await?;
-        let health = if options.app.health.is_some() && options.app.port.is_some() { Health::probed() } else { Health::always() };
+        let health = if options.app.health.is_some() && options.app.port.is_some() {
+            Health::probed()
+        } else {
+            Health::always()
+        };
         let channel = self.channel(health.clone())?;
         let readiness = Readiness::new();
         let (ready, outbound_ready) = (readiness.target("runtime"), Readiness::new());
         let outbound = outbound_ready.target("app");
         let endpoint_names = endpoints.names();
-        let invoker = self.invoker(channel.clone(), endpoints, Arc::clone(&resolver), internal_port, &address);
+        let resolution = Resolution::new(Arc::clone(&resolver), internal_port, self.tasks.clone());
+        let invoker = self.invoker(channel.clone(), endpoints, resolution, &address);
         let providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
         let api = Arc::new(Api {
             app_id: options.app_id.clone(),
@@ -196,9 +201,6 @@ impl Role {
         for warning in &loaded.warnings {
             tracing::warn!(target: "dapr.runtime.loader.disk", "{warning}");
         }
-        if let Err(error @ resources::Error::Duplicates(_)) = &loaded.components {
-            return Err(Fatal::new(format!("failed to load resources from disk: {error}")));
-        }
         Found::from(loaded)
     }
 
@@ -234,8 +236,7 @@ impl Role {
         &self,
         channel: Option<Channel>,
         endpoints: Endpoints,
-        resolver: Arc<dyn Resolver>,
-        internal_port: u16,
+        resolution: Resolution,
         address: &str,
     ) -> Invoker {
         let lifetimes = Lifetimes {
@@ -254,7 +255,7 @@ impl Role {
             },
             channel,
             endpoints,
-            resolution: Resolution::new(resolver, internal_port, self.tasks.clone()),
+            resolution,
             sidecars: Sidecars::new(connections, self.max_message()),
             forwarded: Forwarded::new(address, &host::name()),
             tracing: settings::tracing(&self.configuration),
@@ -449,7 +450,8 @@ impl Running {
 
 fn tell_configuration(document: &serde_json::Value) {
     tracing::info!(target: "dapr.runtime", "Application configuration loaded");
-    let hosts_actors = document.get("entities").and_then(serde_json::Value::as_array).is_some_and(|list| !list.is_empty());
+    let hosts_actors =
+        document.get("entities").and_then(serde_json::Value::as_array).is_some_and(|list| !list.is_empty());
     if hosts_actors {
         tracing::warn!(target: "dapr.runtime", "The app hosts actors, which this build does not have yet: they are not called");
     }

@@ -42,10 +42,9 @@ impl Sockets {
     pub(crate) async fn bind(options: &Options) -> Result<Self, Fatal> {
         let settings = &options.listen;
         let (http, grpc) = match &settings.socket_folder {
-            Some(folder) => (
-                vec![unix(folder, &options.app_id, "http").await?],
-                vec![unix(folder, &options.app_id, "grpc").await?],
-            ),
+            Some(folder) => {
+                (vec![unix(folder, &options.app_id, "http").await?], vec![unix(folder, &options.app_id, "grpc").await?])
+            }
             None => (
                 tcp("HTTP", &settings.api_hosts, settings.http_port).await?,
                 tcp("API gRPC", &settings.api_hosts, settings.grpc_port).await?,

@@ -28,7 +28,8 @@ pub(crate) fn load(options: &Options, environment: &Environment) -> Result<Confi
 /// Settings that guard something: not following them would leave it open.
 fn refuse_unguarded(configuration: &Configuration) -> Result<(), Fatal> {
     let spec = &configuration.spec;
-    let handlers = |pipeline: &Option<resources::PipelineSpec>| pipeline.as_ref().is_some_and(|p| !p.handlers.is_empty());
+    let handlers =
+        |pipeline: &Option<resources::PipelineSpec>| pipeline.as_ref().is_some_and(|p| !p.handlers.is_empty());
     if handlers(&spec.http_pipeline) || handlers(&spec.app_http_pipeline) {
         return Err(Fatal::new(
             "the Configuration asks for HTTP middleware, which this build does not have yet: remove spec.httpPipeline and \
@@ -36,7 +37,8 @@ fn refuse_unguarded(configuration: &Configuration) -> Result<(), Fatal> {
         ));
     }
     let guards = |list: &resources::AccessControlSpec| {
-        !list.policies.is_empty() || !list.default_action.eq_ignore_ascii_case("allow") && !list.default_action.is_empty()
+        !list.policies.is_empty()
+            || !list.default_action.eq_ignore_ascii_case("allow") && !list.default_action.is_empty()
     };
     if spec.access_control.as_ref().is_some_and(guards) {
         return Err(Fatal::new(

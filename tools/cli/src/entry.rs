@@ -13,13 +13,16 @@ use crate::arguments::command_line;
 use crate::console::Console;
 use crate::nearest::nearest;
 use crate::session::Session;
-use crate::{completion, invoke, list, run, stop, version};
+use crate::{completion, invoke, list, run, stop, tied, version};
 
 const BAD_USAGE: u8 = 255;
 
 /// Runs the command line. `program` is the name it was called by, `arguments` what stands behind it.
 #[must_use]
 pub fn main(program: &str, arguments: Vec<OsString>) -> ExitCode {
+    if tied::is_meant(&arguments) {
+        return tied::become_program(&arguments);
+    }
     let environment = Environment::from_process();
     let line = std::iter::once(OsString::from(program)).chain(arguments);
     let matches = match command_line(program).try_get_matches_from(line) {

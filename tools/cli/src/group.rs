@@ -1,5 +1,5 @@
 //! A started process with everything it starts itself: a process group of its own that is ended as a whole. `pair`
-//! starts the sidecar and the app with it. A process that dies with us (kill -9 of this process) is not promised here.
+//! starts the sidecar and the app with it. That they die with us is the part of `tied`.
 
 use std::process::ExitStatus;
 use std::sync::Arc;

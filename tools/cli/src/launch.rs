@@ -21,6 +21,8 @@ pub(crate) struct Surroundings<'a> {
     /// The Configuration with the registry of names, when there is one.
     pub(crate) names: Option<&'a Path>,
     pub(crate) log_as_json: bool,
+    /// Whether the sidecar is told where placement and scheduler usually are when the user names no place for them.
+    pub(crate) usual_services: bool,
     pub(crate) environment: &'a Environment,
 }
 
@@ -38,8 +40,10 @@ pub(crate) fn sidecar_arguments(settings: &Settings, surroundings: &Surroundings
     arguments.text("log-level", &settings.log_level);
     let concurrency = if settings.app_max_concurrency < 1 { -1 } else { settings.app_max_concurrency };
     arguments.text("app-max-concurrency", &concurrency.to_string());
-    arguments.text("placement-host-address", &address(settings.placement_host_address.as_deref(), PLACEMENT_PORT));
-    arguments.text("scheduler-host-address", &address(settings.scheduler_host_address.as_deref(), SCHEDULER_PORT));
+    let unnamed = surroundings.usual_services.then_some("localhost");
+    let (placement, scheduler) = (&settings.placement_host_address, &settings.scheduler_host_address);
+    arguments.text("placement-host-address", &address(placement.as_deref().or(unnamed), PLACEMENT_PORT));
+    arguments.text("scheduler-host-address", &address(scheduler.as_deref().or(unnamed), SCHEDULER_PORT));
     for path in &settings.resources_paths {
         arguments.path("resources-path", path);
     }
@@ -116,9 +120,9 @@ pub(crate) fn app_environment(settings: &Settings, ports: &Ports) -> Vec<(String
     variables
 }
 
-/// The target's rule for the address of a control-plane service: none is localhost, empty is off, a port is added.
+/// The target's rule for the address of a control-plane service: empty is off, a port is added.
 fn address(given: Option<&str>, port: u16) -> String {
-    match given.map_or("localhost", str::trim) {
+    match given.unwrap_or_default().trim() {
         "" => String::new(),
         host if host.contains(':') => host.to_owned(),
         host => format!("{host}:{port}"),
@@ -177,9 +181,14 @@ mod tests {
     }
 
     fn line(settings: &Settings, names: Option<&Path>) -> String {
+        line_for(settings, names, true)
+    }
+
+    fn line_for(settings: &Settings, names: Option<&Path>, usual_services: bool) -> String {
         let ports = Chosen::default().pick(settings).unwrap();
         let environment = Environment::default();
-        let surroundings = Surroundings { ports: &ports, names, log_as_json: false, environment: &environment };
+        let (ports, environment) = (&ports, &environment);
+        let surroundings = Surroundings { ports, names, log_as_json: false, usual_services, environment };
         let arguments = sidecar_arguments(settings, &surroundings);
         arguments.iter().map(|argument| argument.to_str().unwrap()).collect::<Vec<_>>().join(" ")
     }
@@ -193,6 +202,14 @@ mod tests {
              --dapr-internal-grpc-listen-address 127.0.0.1 --metrics-port 9090 --app-max-concurrency -1 \
              --placement-host-address localhost:50005 --scheduler-host-address localhost:50006"
         );
+    }
+
+    #[test]
+    fn a_sidecar_without_use_for_services_is_told_only_what_the_user_names() {
+        let line = line_for(&settings(), None, false);
+        assert!(!line.contains("placement") && !line.contains("scheduler"), "{line}");
+        let named = Settings { placement_host_address: Some("far".to_owned()), ..settings() };
+        assert!(line_for(&named, None, false).ends_with("--placement-host-address far:50005"));
     }
 
     #[test]

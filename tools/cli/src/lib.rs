@@ -31,6 +31,7 @@ mod run_file_merge;
 mod session;
 mod sidecar_program;
 mod stop;
+mod tied;
 mod verdict;
 mod version;
 

@@ -44,7 +44,7 @@ pub(crate) async fn list(matches: &ArgMatches, session: &Session) -> Result<()> 
     let rows: Vec<Row> = records.into_iter().map(|record| row(record, now)).collect();
     match output {
         "json" => session.console.print(format!("{}\n", serde_json::to_string_pretty(&rows)?)),
-        "yaml" => session.console.print(serde_saphyr::to_string(&rows)?),
+        "yaml" => session.console.print(yaml(&rows)?),
         _ if rows.is_empty() => session.console.print("No Dapr instances found.\n"),
         _ => session.console.print(table(&rows)),
     }
@@ -109,6 +109,24 @@ fn bytes(quantity: &str) -> Option<i64> {
         _ => return None,
     };
     digits.parse::<i64>().ok()?.checked_mul(factor)
+}
+
+/// A list of mappings; their values, all scalars, are written as in JSON, which is YAML in which every text is safely quoted.
+fn yaml(rows: &[Row]) -> Result<String> {
+    if rows.is_empty() {
+        return Ok("[]\n".to_owned());
+    }
+    let mut text = String::new();
+    for row in rows {
+        let mut start = "- ";
+        for line in serde_json::to_string_pretty(row)?.lines() {
+            let Some((name, value)) = line.trim_start().split_once(": ") else { continue };
+            let (name, value) = (name.trim_matches('"'), value.strip_suffix(',').unwrap_or(value));
+            text.push_str(&format!("{start}{name}: {value}\n"));
+            start = "  ";
+        }
+    }
+    Ok(text)
 }
 
 /// Columns aligned to the left, two spaces apart; columns in which no line has anything are left out.
@@ -190,6 +208,17 @@ mod tests {
         assert!(lines[0].starts_with("APP ID  HTTP PORT  GRPC PORT  APP PORT  AGE  CREATED"), "{table}");
         assert!(lines[0].ends_with("DAPRD PID  CLI PID  APP PID"), "{table}");
         assert!(lines[1].starts_with("orders  3500       0          0         30s  19"), "{table}");
+    }
+
+    #[test]
+    fn yaml_says_the_same_as_json() {
+        let mut record = Record::new("a: \"b\",", ProcessId { pid: 12, started: String::new() });
+        record.command = "x #y".to_owned();
+        let rows = [row(record.clone(), 0), row(record, 0)];
+        let (text, json) = (yaml(&rows).unwrap(), serde_json::to_value(&rows).unwrap());
+        assert!(text.starts_with("- appId: \"a: \\\"b\\\",\"\n  httpPort: 0\n"), "{text}");
+        assert_eq!(resources::yaml::Document::parse(&text).unwrap().read::<serde_json::Value>().unwrap(), json);
+        assert_eq!(yaml(&[]).unwrap(), "[]\n");
     }
 
     #[test]

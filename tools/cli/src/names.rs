@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use resources::yaml::Document;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -13,7 +14,7 @@ use crate::folder::{Folder, write_file};
 /// What of a Configuration document concerns the command line.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Document {
+struct Configuration {
     spec: Spec,
 }
 
@@ -35,18 +36,16 @@ struct Mtls {
 pub(crate) struct Peek {
     /// It chooses a name resolver.
     pub(crate) has_resolver: bool,
-    /// Its first document asks for mTLS (`spec.mtls.enabled`).
+    /// It asks for mTLS (`spec.mtls.enabled`).
     pub(crate) wants_mtls: bool,
 }
 
-/// Looks into a configuration file. One that cannot be read says nothing here: the sidecar reads it too, and tells.
+/// Looks into the first document of a configuration file, the only one that a sidecar reads. One that cannot be read says nothing here: the sidecar reads it too, and tells.
 pub(crate) fn peek(path: &Path) -> Peek {
     let content = std::fs::read_to_string(path).unwrap_or_default();
-    let documents: Vec<Document> = serde_saphyr::from_multiple(&content).unwrap_or_default();
-    Peek {
-        has_resolver: documents.iter().any(|document| document.spec.name_resolution.is_some()),
-        wants_mtls: documents.first().and_then(|first| first.spec.mtls.as_ref()).is_some_and(|mtls| mtls.enabled),
-    }
+    let read = Document::parse(&content).and_then(|document| document.read::<Configuration>());
+    let spec = read.unwrap_or_default().spec;
+    Peek { has_resolver: spec.name_resolution.is_some(), wants_mtls: spec.mtls.is_some_and(|mtls| mtls.enabled) }
 }
 
 /// Writes the Configuration that makes a sidecar use the registry of the runtime folder, and returns where it is.
@@ -83,16 +82,17 @@ mod tests {
     }
 
     #[test]
-    fn a_resolver_of_the_user_is_seen_in_any_document() {
-        let with = "kind: Configuration\nspec: {}\n---\nspec:\n  nameResolution:\n    component: mdns\n";
+    fn a_resolver_of_the_user_is_seen_where_the_sidecar_sees_it() {
+        let with = "spec:\n  nameResolution:\n    component: mdns\n";
         assert!(peek_at(with).has_resolver);
+        assert!(!peek_at(&format!("kind: Configuration\n---\n{with}")).has_resolver);
         assert_eq!(peek_at("spec:\n  tracing:\n    samplingRate: '1'\n"), Peek::default());
         assert_eq!(peek_at("spec: [broken"), Peek::default());
         assert_eq!(peek(Path::new("/does/not/exist")), Peek::default());
     }
 
     #[test]
-    fn mtls_is_seen_in_the_first_document() {
+    fn mtls_is_seen() {
         assert!(peek_at("spec:\n  mtls:\n    enabled: true\n").wants_mtls);
         assert!(!peek_at("spec:\n  mtls:\n    enabled: false\n").wants_mtls);
     }

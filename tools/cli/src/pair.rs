@@ -24,6 +24,7 @@ use crate::process::ProcessId;
 use crate::readiness::{listens, wait_until};
 use crate::record::{Record, RecordFile};
 use crate::sidecar_program::SidecarProgram;
+use crate::tied;
 use crate::verdict::{StartError, code_after_stop, code_of};
 
 /// How long a sidecar may take to finish what it has begun; its own limit is five seconds by default.
@@ -136,9 +137,10 @@ impl Pair {
             ports: &self.ports,
             names: self.run.names.as_deref(),
             log_as_json: self.run.console.json(),
+            usual_services: self.run.sidecar.uses_services(),
             environment: &self.run.environment,
         };
-        let mut command = self.run.sidecar.command();
+        let mut command = self.run.sidecar.tied_command();
         command.args(sidecar_arguments(settings, &surroundings)).envs(sidecar_environment(&self.run.environment));
         command.stdin(Stdio::null());
         self.run.console.info(format!(
@@ -162,8 +164,8 @@ impl Pair {
     fn start_app(&mut self) -> Result<(), StartError> {
         let settings = &self.plan.settings;
         let (name, arguments) = settings.command.split_first().context("there is no command")?;
-        let mut command = Command::new(preflight::find(&self.plan, name, &self.run.environment)?);
-        command.arg0(name).args(arguments).envs(app_environment(settings, &self.ports));
+        let mut command = tied::command(&preflight::find(&self.plan, name, &self.run.environment)?, name.as_ref());
+        command.args(arguments).envs(app_environment(settings, &self.ports));
         command.stdin(app_input(&self.plan)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let destination = self.logs.app(&self.run.console, &self.plan);
         let app = self.launch(command, destination);

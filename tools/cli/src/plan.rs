@@ -27,9 +27,9 @@ pub(crate) struct Settings {
     pub(crate) enable_profiling: bool,
     pub(crate) log_level: String,
     pub(crate) app_max_concurrency: i64,
-    /// `None`: the target's default; empty: no placement.
+    /// `None`: where it usually is, if the sidecar uses it; empty: no placement.
     pub(crate) placement_host_address: Option<String>,
-    /// `None`: the target's default; empty: no scheduler.
+    /// `None`: where it usually is, if the sidecar uses it; empty: no scheduler.
     pub(crate) scheduler_host_address: Option<String>,
     pub(crate) app_ssl: bool,
     pub(crate) max_body_size: String,

@@ -62,8 +62,8 @@ fn plans(matches: &ArgMatches, session: &Session) -> Result<Vec<Plan>> {
     }
     let path = run_file::locate(given)?;
     let text = run_file::content(&path)?;
-    let file = run_file::parse(&path, &text)?;
-    for complaint in run_file_keys::unknown(&text) {
+    let (file, document) = run_file::parse(&path, &text)?;
+    for complaint in run_file_keys::unknown(&document) {
         session.console.warning(format!("{}: {complaint}", path.display()));
     }
     let (absolute, folder) = run_file::absolute(&path)?;

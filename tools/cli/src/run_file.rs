@@ -6,8 +6,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use resources::Problem;
+use resources::yaml::Document;
 use serde::Deserialize;
-use serde_saphyr::options::DuplicateKeyPolicy;
 
 /// The document. Fields of the target that are not named here do not exist there either.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -107,39 +108,16 @@ pub(crate) fn content(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read the run file {}", path.display()))
 }
 
-/// Reads the first document. An error names file, line, column, and what was expected there.
-pub(crate) fn parse(path: &Path, text: &str) -> Result<RunFile> {
-    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
-    let documents: Result<Vec<RunFile>, _> = serde_saphyr::from_multiple_with_options(text, options);
-    match documents {
-        Ok(documents) => Ok(documents.into_iter().next().unwrap_or_default()),
-        Err(error) => Err(anyhow!("{}", sentence(path, &error))),
-    }
+/// Reads the text of a run file. An error names file, line, column, and what was expected there.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<(RunFile, Document)> {
+    let read = Document::parse(text).and_then(|document| Ok((document.read()?, document)));
+    read.map_err(|problem| anyhow!("{}", sentence(path, &problem)))
 }
 
 /// One line: `file:line:column: what is wrong`.
-fn sentence(path: &Path, error: &serde_saphyr::Error) -> String {
-    let place = error.location().filter(|location| location.line() > 0);
-    let place = place.map(|location| format!(":{}:{}", location.line(), location.column())).unwrap_or_default();
-    format!("{}{place}: {}; correct the run file there", path.display(), problem(error.without_snippet()))
-}
-
-/// What is wrong, in the words of the run file rather than of the parser.
-fn problem(error: &serde_saphyr::Error) -> String {
-    match error {
-        serde_saphyr::Error::InvalidScalar { ty: "boolean", .. } => "expected true or false".to_owned(),
-        serde_saphyr::Error::InvalidScalar { ty: "i64", .. } => "expected a whole number".to_owned(),
-        serde_saphyr::Error::Unexpected { expected: "sequence start", .. } => "expected a list, like [a, b]".to_owned(),
-        serde_saphyr::Error::Unexpected { expected: "mapping start", .. } => {
-            "expected fields, like name: value".to_owned()
-        }
-        serde_saphyr::Error::Unexpected { expected: "string scalar", .. } => "expected a text".to_owned(),
-        other => {
-            let message = other.to_string();
-            let first = message.lines().next().unwrap_or_default();
-            first.split(" at line ").next().unwrap_or(first).to_owned()
-        }
-    }
+fn sentence(path: &Path, problem: &Problem) -> String {
+    let place = problem.place.map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+    format!("{}{place}: {}; correct the run file there", path.display(), problem.message)
 }
 
 #[cfg(test)]
@@ -153,7 +131,7 @@ mod tests {
     #[test]
     fn scalars_are_read_as_the_target_reads_them() {
         let text = "version: 1\napps:\n- appID: 123\n  appDirPath: .\n  appPort:\n  enableProfiling: yes\n  command: [node, 3000]\n  env:\n    PORT: 3000\n    DEBUG: true\n    EMPTY:\n";
-        let file = parse(Path::new("dapr.yaml"), text).unwrap();
+        let (file, _) = parse(Path::new("dapr.yaml"), text).unwrap();
         let app = &file.apps.unwrap()[0];
         assert_eq!(app.app_id.as_deref(), Some("123"));
         assert_eq!((app.app_port, app.enable_profiling), (None, Some(true)));
@@ -167,11 +145,14 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_with_its_line_and_column() {
         let message = error("version: 1\napps:\n- appID: a\n  appPort: many\n");
-        assert_eq!(message, "dapr.yaml:4:12: expected a whole number; correct the run file there");
+        assert_eq!(
+            message,
+            "dapr.yaml:4:12: expected a whole number, found the string \"many\"; correct the run file there"
+        );
         let table = [
-            ("command: node app.js", "expected a list, like [a, b]"),
-            ("env: PORT", "expected fields, like name: value"),
-            ("appID: [a]", "expected a text"),
+            ("command: node app.js", "expected a list, found the string \"node app.js\""),
+            ("env: PORT", "expected a mapping, found the string \"PORT\""),
+            ("appID: [a]", "expected a string, found a list"),
             ("enableProfiling: perhaps", "expected true or false"),
         ];
         for (line, expected) in table {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use service::Environment;
 
+use crate::tied;
+
 /// The variable that names another executable as the sidecar.
 pub(crate) const VARIABLE: &str = "TRILBY_SIDECAR";
 /// `1` or `0` turns the registry of names on or off; without it, it is on for our own sidecar only.
@@ -37,7 +39,15 @@ impl SidecarProgram {
 
     /// A command that becomes the sidecar once it has its flags.
     pub(crate) fn command(&self) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(&self.path);
+        self.with_role(tokio::process::Command::new(&self.path))
+    }
+
+    /// The same for a sidecar that ends with this process, however that ends.
+    pub(crate) fn tied_command(&self) -> tokio::process::Command {
+        self.with_role(tied::command(&self.path, self.path.as_os_str()))
+    }
+
+    fn with_role(&self, mut command: tokio::process::Command) -> tokio::process::Command {
         if self.ours {
             command.arg("daprd");
         }
@@ -47,6 +57,12 @@ impl SidecarProgram {
     /// Where it is, for messages.
     pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
+    }
+
+    /// Whether it connects to placement and scheduler where they usually are. Ours has no use for them yet, and would say
+    /// so at every start.
+    pub(crate) fn uses_services(&self) -> bool {
+        !self.ours
     }
 
     /// Whether its sidecars use the registry of names in the runtime folder.
@@ -69,6 +85,12 @@ mod tests {
         assert!(!chosen(&[(REGISTRY, "0")]).uses_registry());
         assert!(!chosen(&[(VARIABLE, "/bin/daprd")]).uses_registry());
         assert!(chosen(&[(VARIABLE, "/bin/daprd"), (REGISTRY, "1")]).uses_registry());
+    }
+
+    #[test]
+    fn only_another_sidecar_connects_to_services() {
+        assert!(!chosen(&[]).uses_services());
+        assert!(chosen(&[(VARIABLE, "/bin/daprd")]).uses_services());
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     match arguments.first().and_then(|first| first.to_str()) {
         Some("as-cli") => return trilby_cli::main("trilby", arguments.split_off(1)),
         Some("as-app") => return app(),
+        Some("__tied") => return trilby_cli::main("trilby", arguments),
         Some("--list") => return ExitCode::SUCCESS,
         _ => {}
     }

@@ -111,7 +111,11 @@ impl SpanContext {
     #[must_use]
     pub fn from_grpc(headers: &HeaderMap) -> Option<Self> {
         match headers.get(GRPC_TRACE_BIN) {
-            Some(value) => Self::from_binary(&BASE64.decode(value.as_bytes()).ok()?),
+            Some(value) => {
+                let mut context = Self::from_binary(&BASE64.decode(value.as_bytes()).ok()?)?;
+                context.state = headers.get(TRACESTATE).and_then(|value| normal_state(value.to_str().ok()?));
+                Some(context)
+            }
             None => Self::from_http(headers),
         }
     }

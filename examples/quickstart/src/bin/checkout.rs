@@ -57,8 +57,8 @@ fn next(port: u16) -> String {
 Done. Each order went checkout -> its sidecar -> the sidecar of orders -> orders.
 
 Try next, in another terminal:
-  cargo run --release -- list
-  cargo run --release -- invoke --app-id orders --method orders --data '{{\"orderId\":42}}'
+  cargo run -- list
+  cargo run -- invoke --app-id orders --method orders --data '{{\"orderId\":42}}'
   curl http://localhost:{port}/v1.0/state/{STORE}/{KEY}
   curl http://localhost:{port}/v1.0/metadata
 Ctrl-C here ends both apps and both sidecars.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use call::{Metadata, Values};
+use call::Metadata;
 
 /// The values for this machine, made once.
 #[derive(Debug, Clone, Default)]
@@ -31,16 +31,13 @@ impl Forwarded {
 
     /// Appends the values to those that a call already has.
     pub(super) fn add(&self, metadata: &mut Metadata) {
-        let values = [
-            ("X-Forwarded-For", &self.address),
-            ("X-Forwarded-Host", &self.host),
-            ("Forwarded", &self.combined),
-        ];
+        let values =
+            [("X-Forwarded-For", &self.address), ("X-Forwarded-Host", &self.host), ("Forwarded", &self.combined)];
         for (name, value) in values {
             if value.is_empty() {
                 continue;
             }
-            metadata.entry(name.to_owned()).or_insert_with(Values::default).values.push(value.clone());
+            metadata.entry(name.to_owned()).or_default().values.push(value.clone());
         }
     }
 }
@@ -48,6 +45,7 @@ impl Forwarded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use call::Values;
 
     #[test]
     fn an_ipv6_address_is_quoted_and_values_are_appended() {

@@ -9,6 +9,7 @@ use service::Body;
 use telemetry::trace::SpanContext;
 use tonic::Code;
 
+use super::deadline::Deadline;
 use super::{Invoker, Target, canonical};
 
 const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
@@ -20,11 +21,17 @@ const TOKEN: HeaderName = security::token::HEADER;
 impl Invoker {
     /// Passes on a request of our app.
     pub async fn proxy(&self, request: Request<Body>) -> Response<Body> {
-        answer(self.route(request).await)
+        let deadline = Deadline::of(request.headers());
+        deadline.keep(async { answer(self.route(request).await) }).await
     }
 
     /// Passes a request of another sidecar to our app. It is never passed on further: this is no open relay.
-    pub(super) async fn proxy_from_peer(&self, mut request: Request<Body>) -> Response<Body> {
+    pub(super) async fn proxy_from_peer(&self, request: Request<Body>) -> Response<Body> {
+        let deadline = Deadline::of(request.headers());
+        deadline.keep(self.to_named_app(request)).await
+    }
+
+    async fn to_named_app(&self, mut request: Request<Body>) -> Response<Body> {
         let named = self.named(request.headers());
         let routed = match named {
             Ok(Target::App { id, .. }) if id == self.parts.identity.app_id => {
@@ -47,11 +54,8 @@ impl Invoker {
     }
 
     fn named(&self, headers: &HeaderMap) -> Result<Target, Failure> {
-        let missing = || {
-            Failure::plain(
-                "failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found",
-            )
-        };
+        let missing =
+            || Failure::plain("failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found");
         let name = headers.get(&CALLEE).or_else(|| headers.get(&TARGET)).ok_or_else(missing)?;
         let name = name.to_str().map_err(|_| missing())?;
         Ok(Target::parse(name, &self.parts.identity.namespace, |_| false)?)

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn only_the_peer_sidecars_own_spelling_is_kept() {
-        let mut given = metadata(&[("Dapr-Caller-App-Id", "admin"), ("dapr-caller-app-id", "me"), ("dapr-api-token", "t")]);
+        let mut given =
+            metadata(&[("Dapr-Caller-App-Id", "admin"), ("dapr-caller-app-id", "me"), ("dapr-api-token", "t")]);
         given.get_mut("dapr-caller-app-id").unwrap().values.push("second".into());
         keep_peer_stamp(&mut given);
         assert_eq!(given.len(), 1);

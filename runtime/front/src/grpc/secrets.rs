@@ -1,7 +1,7 @@
 //! The secrets API over gRPC. Called by the Dapr service. No secret reaches a log or an error.
 
-use blocks::secrets::Error;
 use blocks::CallContext;
+use blocks::secrets::Error;
 use errors::ApiError;
 use tonic::Status;
 use wire::runtime::{GetBulkSecretRequest, GetBulkSecretResponse, GetSecretRequest, GetSecretResponse, SecretResponse};

@@ -198,3 +198,61 @@ fn refusal(error: Error) -> ApiError {
     tracing::debug!(target: "dapr.runtime.grpc.api", "{error}");
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    fn item(value: &'static str, content_type: &str) -> StateItem {
+        let metadata = [("contentType".to_owned(), content_type.to_owned())].into();
+        StateItem { key: "k".to_owned(), value: value.into(), metadata, ..StateItem::default() }
+    }
+
+    #[test]
+    fn only_a_value_said_to_be_json_must_be_json() {
+        assert!(check_json(&item("odd", "text/plain")).is_ok());
+        assert!(check_json(&item("{\"a\": 1}", "application/json")).is_ok());
+        let error = Status::from(check_json(&item("", "application/json")).unwrap_err());
+        assert_eq!((error.code(), error.message()), (Code::Unknown, "unexpected end of JSON input"));
+        assert_eq!(Status::from(check_json(&item("odd", "application/json")).unwrap_err()).code(), Code::Unknown);
+        let nameless = StateItem { key: String::new(), ..item("odd", "application/json") };
+        assert!(check_json(&nameless).is_ok(), "the block tells the missing key");
+    }
+
+    #[test]
+    fn operations_are_told_by_exact_words() {
+        let of = |word: &str| {
+            let request = Some(item("v", "text/plain"));
+            operation(v1::TransactionalStateOperation { operation_type: word.to_owned(), request })
+        };
+        assert!(matches!(of("upsert"), Ok(Operation::Upsert(request)) if request.key == "k" && request.value == "v"));
+        assert!(matches!(of("delete"), Ok(Operation::Delete(request)) if request.key == "k"));
+        let error = Status::from(refusal(of("Upsert").unwrap_err()));
+        assert_eq!((error.code(), error.message()), (Code::Unimplemented, "operation type Upsert not supported"));
+    }
+
+    #[test]
+    fn unknown_numbers_are_no_wish() {
+        let read = |concurrency, consistency| options(Some(StateOptions { concurrency, consistency }));
+        assert_eq!(read(9, -1), Options::default());
+        let known = Options { consistency: Consistency::Strong, concurrency: Concurrency::FirstWrite };
+        assert_eq!(read(1, 2), known);
+        assert_eq!(options(None), Options::default());
+    }
+
+    #[test]
+    fn conflicts_are_aborted_except_in_a_transaction() {
+        let mismatch = || component::Error::etag_mismatch("k");
+        let (store, key) = ("s".to_owned(), "k".to_owned());
+        let code = |error| Status::from(refusal(error)).code();
+        assert_eq!(code(Error::Save { store: store.clone(), source: mismatch().into() }), Code::Aborted);
+        assert_eq!(code(Error::BulkDelete { store: store.clone(), source: mismatch().into() }), Code::Aborted);
+        assert_eq!(code(Error::Delete { store: store.clone(), key: key.clone(), source: mismatch() }), Code::Aborted);
+        assert_eq!(code(Error::Transaction { store: store.clone(), source: mismatch() }), Code::Internal);
+        let invalid = component::Error::etag_invalid("k");
+        assert_eq!(code(Error::Delete { store: store.clone(), key, source: invalid }), Code::InvalidArgument);
+        assert_eq!(code(Error::EmptyKey { store }), Code::InvalidArgument);
+    }
+}

@@ -59,10 +59,7 @@ fn call_of(request: Routed, method: String, trace: Option<SpanContext>) -> Call 
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     Call {
         method,
-        extension: Some(HttpExtension {
-            verb: verb as i32,
-            querystring: request.uri.query().unwrap_or("").to_owned(),
-        }),
+        extension: Some(HttpExtension { verb: verb as i32, querystring: request.uri.query().unwrap_or("").to_owned() }),
         content_type,
         type_url: String::new(),
         metadata: call::from_http_headers(&headers),
@@ -129,9 +126,10 @@ fn status_json(status: &wire::internals::Status) -> String {
         object.insert("message".into(), status.message.as_str().into());
     }
     if !status.details.is_empty() {
-        let details = status.details.iter().map(|detail| {
-            serde_json::json!({ "@type": detail.type_url, "value": STANDARD.encode(&detail.value) })
-        });
+        let details = status
+            .details
+            .iter()
+            .map(|detail| serde_json::json!({ "@type": detail.type_url, "value": STANDARD.encode(&detail.value) }));
         object.insert("details".into(), details.collect());
     }
     serde_json::Value::Object(object).to_string()
@@ -151,7 +149,8 @@ fn find_target(decoded: &str, headers: &HeaderMap) -> Option<(String, String)> {
     let method = path::clean(method);
     let method = if method == "." { String::new() } else { method.into_owned() };
     let target = path::decode_parameter(target).ok().filter(|target| !target.is_empty());
-    Some((target.map_or_else(String::new, |target| target.into_owned()), method)).filter(|(target, _)| !target.is_empty())
+    Some((target.map_or_else(String::new, |target| target.into_owned()), method))
+        .filter(|(target, _)| !target.is_empty())
 }
 
 fn basic_auth_target(headers: &HeaderMap) -> Option<String> {

@@ -70,7 +70,8 @@ fn document(answer: GetMetadataResponse) -> Value {
     if let Some(scheduler) = answer.scheduler {
         object.insert("scheduler".into(), json!({ "connected_addresses": scheduler.connected_addresses }));
     }
-    if let Some(workers) = answer.workflows.map(|workflows| workflows.connected_workers).filter(|workers| *workers != 0) {
+    if let Some(workers) = answer.workflows.map(|workflows| workflows.connected_workers).filter(|workers| *workers != 0)
+    {
         object.insert("workflows".into(), json!({ "connectedWorkers": workers }));
     }
     list(&mut object, "mcpServers", named(answer.mcp_servers.iter().map(|server| &server.name)));

@@ -33,7 +33,7 @@ impl Case {
         let path = self.path("dapr.yaml");
         let environment = Environment::from_pairs([("HOME", self.path("home").to_str().unwrap())]);
         let origin = Origin { path: &path, folder: self.place.path(), environment: &environment };
-        plans(parse(&path, &self.text)?, &origin)
+        plans(parse(&path, &self.text)?.0, &origin)
     }
 
     fn first(&self) -> Settings {
