@@ -12,6 +12,9 @@ use crate::program::Program;
 /// How long a sidecar may take until it is ready; long, for machines that build something else meanwhile.
 const READY: Duration = Duration::from_secs(30);
 
+/// How a sidecar says that another process was quicker to take a port.
+const PORT_TAKEN: [&str; 2] = ["address already in use", "another process already uses it"];
+
 impl SidecarBuilder {
     /// The app it stands beside.
     #[must_use]
@@ -123,7 +126,7 @@ impl SidecarBuilder {
         for _ in 0..2 {
             match self.attempt().await {
                 Ok(sidecar) => return sidecar,
-                Err(ended) if ended.output.contains("address already in use") => {}
+                Err(ended) if PORT_TAKEN.iter().any(|words| ended.output.contains(words)) => {}
                 Err(ended) => panic!("{} ended at its start ({:?}):\n{}", self.id, ended.code, ended.output),
             }
         }

@@ -4,7 +4,8 @@ use testkit::{App, Call, Note, NotesClient, Sidecar, ours_only, reply};
 use tonic::Request;
 use tonic::metadata::{AsciiMetadataKey, MetadataValue};
 use wire::Any;
-use wire::common::InvokeRequest;
+use wire::common::http_extension::Verb;
+use wire::common::{HttpExtension, InvokeRequest};
 use wire::runtime::InvokeServiceRequest;
 
 use crate::pair;
@@ -89,7 +90,8 @@ async fn claims_over_grpc_do_not_reach_the_app() {
     let app = App::http().route("/x", reply("")).start().await;
     let (_a, b) = pair(&app).await;
     let data = Some(Any::from_bytes("".into()));
-    let message = InvokeRequest { method: "x".to_owned(), data, ..InvokeRequest::default() };
+    let http_extension = Some(HttpExtension { verb: Verb::Post as i32, querystring: String::new() });
+    let message = InvokeRequest { method: "x".to_owned(), data, http_extension, ..InvokeRequest::default() };
     let mut request = Request::new(InvokeServiceRequest { id: "a".to_owned(), message: Some(message) });
     lying_metadata(&mut request);
     b.dapr().await.invoke_service(request).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{App, Frame, RawHttp1, RawHttp2, Sidecar, echo, header_block, reply};
+use testkit::{App, Frame, RawHttp1, RawHttp2, Sidecar, echo, header_block, ours_only, reply};
 
 use crate::pair;
 
@@ -43,6 +43,7 @@ async fn requests_with_two_readings_are_refused() {
     ] {
         assert_one_reading(&app, &a, &b, &format!("{START}{head}\r\n\r\n{hidden}")).await;
     }
+    ours_only!("the reference passes what came before a bad chunk as a whole body");
     for chunks in ["zz\r\n", "-1\r\n", "ffffffffffffffffff\r\nx", "1\r\nxyz\r\n0\r\n\r\n"] {
         let request = format!("{START}Transfer-Encoding: chunked\r\n\r\n{chunks}{hidden}");
         for port in [a.http_port(), b.http_port()] {
