@@ -23,7 +23,7 @@ pub use client::{Answer, Call, Opened};
 pub use http2::{Frame, RawHttp2, header_block};
 pub use notes::{Note, NotesClient};
 pub use ports::free_port;
-pub use program::{Program, is_reference};
+pub use program::{Program, is_reference, variable};
 pub use raw::RawHttp1;
 pub use sidecar::process::Memory;
 pub use sidecar::{Ended, Registry, Sidecar, SidecarBuilder, unique};

@@ -72,6 +72,8 @@ pub fn is_reference() -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has no role whose environment snapshot could be used")]
-pub(crate) fn variable(name: &str) -> Option<String> {
+/// A variable of the test process, if it is set and not empty.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -23,6 +23,13 @@ impl SidecarBuilder {
         self
     }
 
+    /// An app that is not started here: its port on 127.0.0.1 and its protocol.
+    #[must_use]
+    pub fn app_at(mut self, port: u16, protocol: &'static str) -> Self {
+        self.app = Some((port, protocol));
+        self
+    }
+
     /// Adds one command line argument, as `--name=value`.
     #[must_use]
     pub fn flag(mut self, argument: impl Into<String>) -> Self {
