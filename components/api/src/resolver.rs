@@ -43,6 +43,16 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Where others reach it, in the form in which resolvers answer: `host:port`, an IPv6 address in brackets.
+    pub fn endpoint(&self) -> String {
+        let host = self.address.trim_start_matches('[').trim_end_matches(']');
+        if host.contains(':') {
+            format!("[{host}]:{}", self.internal_port)
+        } else {
+            format!("{host}:{}", self.internal_port)
+        }
+    }
+
     /// Refuses an instance that nobody could call, with the target's words.
     pub fn check(&self) -> Result<(), Error> {
         let missing = if self.app_id.is_empty() {

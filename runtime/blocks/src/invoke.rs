@@ -45,6 +45,8 @@ pub struct Parts {
     pub channel: Option<Channel>,
     /// Servers outside the fleet.
     pub endpoints: Endpoints,
+    /// Where other sidecars reach this one, `host:port`.
+    pub own_address: String,
     /// Finds other sidecars.
     pub resolution: Resolution,
     /// Reaches other sidecars.
@@ -53,6 +55,8 @@ pub struct Parts {
     pub forwarded: Forwarded,
     /// Which span a hop passes on.
     pub tracing: Tracing,
+    /// Bytes that one message of a proxied gRPC call may have.
+    pub max_message: u64,
 }
 
 /// The service invocation block. A clone is the same block.
@@ -137,11 +141,20 @@ impl Invoker {
         }
     }
 
+    /// Resolvers of one flat space find this very sidecar for its own id in another namespace: that is another app.
+    fn refuse_itself(&self, id: &str, namespace: &str, address: &str) -> Result<(), Failure> {
+        if address == self.parts.own_address {
+            return Err(Failure::plain(format!("couldn't find service: {id} in namespace {namespace}")));
+        }
+        Ok(())
+    }
+
     /// One attempt. A stream is handed over only to a connection that stands, so that a failure before that loses nothing.
     async fn attempt(&self, id: &str, namespace: &str, call: &mut Call) -> Result<Answer, Failure> {
         let parts = &self.parts;
         let address =
             parts.resolution.lookup(id, namespace).await.map_err(|error| Failure::plain(error.to_string()))?;
+        self.refuse_itself(id, namespace, address.as_str())?;
         let answer = match parts.sidecars.reach(address.as_str()).await {
             Ok(()) => {
                 let once = matches!(call.payload, Payload::Once(_));

@@ -12,7 +12,7 @@ use http::header::USER_AGENT;
 use http::{Request, Response};
 use security::ApiToken;
 use security::token::{self, TokenFault};
-use service::Body;
+use service::{Body, Excess, Messages};
 use tonic::Status;
 use tower_service::Service as _;
 use wire::runtime::dapr_server::DaprServer;
@@ -37,10 +37,10 @@ pub struct GrpcDoor {
 impl GrpcDoor {
     /// A door to these blocks.
     pub fn new(api: Arc<Api>, access: &Access, token: ApiToken, log: ApiLog) -> Self {
-        let limit = usize::try_from(api.limits.max_body).unwrap_or(usize::MAX);
+        // The limit is kept outside, where a long message is refused with the target's code.
         let dapr = DaprServer::new(dapr::Dapr::new(Arc::clone(&api)))
-            .max_decoding_message_size(limit)
-            .max_encoding_message_size(limit);
+            .max_decoding_message_size(usize::MAX)
+            .max_encoding_message_size(usize::MAX);
         let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.runtime.v1.Dapr"]);
         Self { routes: Routes::new(access, false), api, token, log, dapr, reflection }
     }
@@ -97,9 +97,15 @@ impl GrpcDoor {
 
     async fn dapr(&self, request: Request<Body>) -> Response<Body> {
         let mut dapr = self.dapr.clone();
-        match dapr.call(request).await {
+        let (limit, excess) = (self.api.limits.max_body, Excess::default());
+        let request = request.map(|body| Messages::request(body, limit, excess.clone()));
+        let response = match dapr.call(request).await {
             Ok(response) => response.map(service::body::boxed),
             Err(never) => match never {},
+        };
+        match excess.status(limit) {
+            Some(status) => status.into_http(),
+            None => response.map(|body| Messages::answer(body, limit)),
         }
     }
 }

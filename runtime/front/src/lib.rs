@@ -17,4 +17,4 @@ pub use cors::Cors;
 pub use grpc::GrpcDoor;
 pub use http::{HttpDoor, HttpOptions};
 pub use routes::{Access, Operation, Routes, Rule, Version};
-pub use table::APIS;
+pub use table::apis;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use http::Method;
 use matchit::Router;
 
-use crate::table::APIS;
+use crate::table::apis;
 
 /// A version of an API: its path segment over HTTP and its name in access rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,8 +150,7 @@ impl Access {
         let is_grpc = |rule: &&Rule| rule.protocol == "grpc";
         let matches = |rule: &Rule| rule.name == api.group && rule.version == grpc.version.rule();
         let known = |rule: &&Rule| {
-            APIS.iter()
-                .any(|api| api.grpc.iter().any(|grpc| rule.name == api.group && rule.version == grpc.version.rule()))
+            apis().any(|api| api.grpc.iter().any(|grpc| rule.name == api.group && rule.version == grpc.version.rule()))
         };
         let denied = self.denied.iter().filter(is_grpc).any(matches);
         let mut allowed = self.allowed.iter().filter(is_grpc).filter(known).peekable();
@@ -177,7 +176,7 @@ impl Routes {
     /// Every permitted API; only those of the public port if `public`.
     pub fn new(access: &Access, public: bool) -> Self {
         let mut routes = Self { by_method: HashMap::new(), grpc: HashMap::new() };
-        for api in APIS {
+        for api in apis() {
             if let Some(http) = api.http.as_ref().filter(|http| http.public || !public) {
                 routes.add_http(api, http, access);
             }
@@ -233,7 +232,7 @@ mod tests {
     #[test]
     fn every_path_of_the_table_can_be_routed() {
         let routes = Routes::new(&Access::default(), false);
-        for api in APIS {
+        for api in apis() {
             let Some(http) = api.http else { continue };
             for (version, method) in http.versions.iter().flat_map(|v| http.methods.iter().map(move |m| (v, m))) {
                 let path = format!("/{}/{}", version.path(), http.path.replace('*', "rest").replace(['{', '}'], "x"));

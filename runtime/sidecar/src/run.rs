@@ -120,6 +120,7 @@ impl Role {
             .ok_or_else(|| Fatal::new("failed to determine host address: could not determine host IP address"))?;
         let (resolver, resolver_name) = discovery::resolver(&self.configuration).await;
         let instance = self.instance(&address, internal_port);
+        let own_address = instance.endpoint();
         discovery::register(Arc::clone(&resolver), resolver_name, instance, &self.tasks);
         let components = LoadedComponents::default();
         let found = self.load_resources()?;
@@ -144,7 +145,7 @@ impl Role {
         let outbound = outbound_ready.target("app");
         let endpoint_names = endpoints.names();
         let resolution = Resolution::new(Arc::clone(&resolver), internal_port, self.tasks.clone());
-        let invoker = self.invoker(channel.clone(), endpoints, resolution, &address);
+        let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address), &address);
         let providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
         let api = Arc::new(Api {
             app_id: options.app_id.clone(),
@@ -236,7 +237,7 @@ impl Role {
         &self,
         channel: Option<Channel>,
         endpoints: Endpoints,
-        resolution: Resolution,
+        resolution: (Resolution, String),
         address: &str,
     ) -> Invoker {
         let lifetimes = Lifetimes {
@@ -255,10 +256,12 @@ impl Role {
             },
             channel,
             endpoints,
-            resolution,
+            own_address: resolution.1,
+            resolution: resolution.0,
             sidecars: Sidecars::new(connections, self.max_message()),
             forwarded: Forwarded::new(address, &host::name()),
             tracing: settings::tracing(&self.configuration),
+            max_message: self.options.max_body_bytes.unwrap_or(u64::MAX),
         })
     }
 

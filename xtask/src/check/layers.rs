@@ -70,8 +70,8 @@ const RULES: &[Rule] = &[
     Rule { crates: "xtask", may_use: &["base/", "contracts/", "components/all", "components/api", "runtime/sidecar"] },
 ];
 
-/// What any crate may use in its tests besides: the testkit, and the components that need no server in place of fakes.
-const IN_TESTS: &[&str] = &["tests/testkit", "components/local"];
+/// What any crate may use in its tests besides: the testkit, and the components that need no server, with their traits, in place of fakes.
+const IN_TESTS: &[&str] = &["tests/testkit", "components/api", "components/local"];
 
 /// Problems with what the members depend on.
 pub(crate) fn check(workspace: &Workspace) -> Vec<Problem> {

@@ -5,30 +5,43 @@
 use call::Failure;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
-use service::Body;
+use service::{Body, Excess, Messages};
 use telemetry::trace::SpanContext;
 use tonic::Code;
 
 use super::deadline::Deadline;
-use super::{Invoker, Target, canonical};
+use super::{Invoker, Target, canonical, stamp};
 
 const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
 const TARGET: HeaderName = HeaderName::from_static("dapr-app-id");
 const CALLER: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
-const TOKEN: HeaderName = security::token::HEADER;
 
 impl Invoker {
     /// Passes on a request of our app.
     pub async fn proxy(&self, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
-        deadline.keep(async { answer(self.route(request).await) }).await
+        deadline.keep(self.limited(request, |request| async { answer(self.route(request).await) })).await
     }
 
     /// Passes a request of another sidecar to our app. It is never passed on further: this is no open relay.
     pub(super) async fn proxy_from_peer(&self, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
-        deadline.keep(self.to_named_app(request)).await
+        deadline.keep(self.limited(request, |request| self.to_named_app(request))).await
+    }
+
+    /// Holds both directions of a call to the message limit.
+    async fn limited<F>(&self, request: Request<Body>, call: impl FnOnce(Request<Body>) -> F) -> Response<Body>
+    where
+        F: Future<Output = Response<Body>>,
+    {
+        let (limit, excess) = (self.parts.max_message, Excess::default());
+        let request = request.map(|body| Messages::request(body, limit, excess.clone()));
+        let response = call(request).await;
+        match excess.status(limit) {
+            Some(status) => status.into_http(),
+            None => response.map(|body| Messages::answer(body, limit)),
+        }
     }
 
     async fn to_named_app(&self, mut request: Request<Body>) -> Response<Body> {
@@ -38,6 +51,9 @@ impl Invoker {
                 keep_first(request.headers_mut(), &CALLER);
                 keep_first(request.headers_mut(), &CALLER_NAMESPACE);
                 keep_first(request.headers_mut(), &CALLEE);
+                for name in stamp::NEVER_TOLD {
+                    request.headers_mut().remove(name);
+                }
                 self.to_own_app(request).await
             }
             Ok(_) => Err(Failure::new(
@@ -67,7 +83,7 @@ impl Invoker {
         };
         let own = &self.parts.identity;
         let headers = request.headers_mut();
-        for name in [CALLER, CALLER_NAMESPACE, CALLEE, TOKEN] {
+        for name in stamp::IDENTITY {
             headers.remove(name);
         }
         headers.insert(CALLER, value(&own.app_id)?);
@@ -108,6 +124,7 @@ impl Invoker {
         loop {
             let looked_up = parts.resolution.lookup(id, namespace).await;
             let address = looked_up.map_err(|error| Failure::plain(error.to_string()))?;
+            self.refuse_itself(id, namespace, address.as_str())?;
             match parts.sidecars.reach(address.as_str()).await {
                 Ok(()) => return parts.sidecars.proxy(address.as_str(), request).await,
                 Err(failure) if !again => return Err(failure),

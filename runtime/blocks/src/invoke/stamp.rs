@@ -5,8 +5,18 @@ use call::Metadata;
 use super::Identity;
 
 /// Names that only a sidecar may set.
-const IDENTITY: [&str; 5] =
-    ["dapr-caller-app-id", "dapr-caller-namespace", "dapr-callee-app-id", "destination-app-id", "dapr-api-token"];
+pub(super) const IDENTITY: [&str; 7] = [
+    "dapr-caller-app-id",
+    "dapr-caller-namespace",
+    "dapr-callee-app-id",
+    "destination-app-id",
+    "dapr-api-token",
+    "x-dapr-remote",
+    "dapr-api-call",
+];
+
+/// Of those, what no peer has to tell an app.
+pub(super) const NEVER_TOLD: [&str; 3] = ["dapr-api-token", "x-dapr-remote", "dapr-api-call"];
 
 /// Removes every spelling of the identity headers, and an API token.
 pub(super) fn strip(metadata: &mut Metadata) {
@@ -26,7 +36,7 @@ pub(super) fn keep_peer_stamp(metadata: &mut Metadata) {
     metadata.retain(|name, values| {
         let Some(own) = IDENTITY.iter().find(|own| name.eq_ignore_ascii_case(own)) else { return true };
         values.values.truncate(1);
-        name == own && *own != "dapr-api-token"
+        name == own && !NEVER_TOLD.contains(own)
     });
 }
 

@@ -1,7 +1,7 @@
 //! The state API over HTTP: paths, query strings and JSON bodies to the state block and back. Called by the HTTP door.
 //!
-//! Values are never parsed: what stands in the body is what is stored, and what a read answers. Where the target says
-//! in Go's words what is wrong with a body, so do we, since apps and SDKs show and compare them.
+//! Values are never parsed: what stands in the body is stored and read. Where the target tells in Go's words what is wrong
+//! with a body, so do we: apps and SDKs compare them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,6 @@ use super::secrets::{metadata, without_markup};
 use super::{Routed, respond};
 use crate::Api;
 
-/// What the handlers need of the API.
 struct Door<'a> {
     state: &'a State,
     app: &'a str,

@@ -1,0 +1,157 @@
+//! The message limit of gRPC (`--max-body-size`) for calls that are served or pass through: only the length in front of each
+//! message is read, so that nothing is held back, and a long message is refused before it arrives.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use crate::{Body, BoxError, body};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use http_body::Frame;
+use tonic::{Code, Status};
+
+/// Bytes in front of each message: a flag and a length.
+const PREFIX: usize = 5;
+
+/// What a stream that had too long a message said of it; shared by the two directions of a call.
+#[derive(Clone, Debug, Default)]
+pub struct Excess(Arc<AtomicU64>);
+
+impl Excess {
+    /// The status of a call that was ended for a message too long, if it was.
+    #[must_use]
+    pub fn status(&self, limit: u64) -> Option<Status> {
+        let length = self.0.load(Ordering::Acquire);
+        (length > 0).then(|| too_long(length, limit))
+    }
+}
+
+fn too_long(length: u64, limit: u64) -> Status {
+    Status::new(Code::ResourceExhausted, format!("grpc: received message larger than max ({length} vs. {limit})"))
+}
+
+/// One direction of a gRPC call, held to the limit.
+pub struct Messages {
+    body: Body,
+    limit: u64,
+    prefix: Vec<u8>,
+    left: u64,
+    excess: Excess,
+    /// Whether the end is told in trailers (an answer) or by breaking off (a request).
+    trailers: bool,
+    over: bool,
+}
+
+impl Messages {
+    /// The messages of a request; a long one breaks the stream off and is noted in `excess`.
+    #[must_use]
+    pub fn request(content: Body, limit: u64, excess: Excess) -> Body {
+        body::boxed(Self::new(content, limit, excess, false))
+    }
+
+    /// The messages of an answer; a long one ends it with `ResourceExhausted`.
+    #[must_use]
+    pub fn answer(content: Body, limit: u64) -> Body {
+        body::boxed(Self::new(content, limit, Excess::default(), true))
+    }
+
+    fn new(body: Body, limit: u64, excess: Excess, trailers: bool) -> Self {
+        Self { body, limit, prefix: Vec::with_capacity(PREFIX), left: 0, excess, trailers, over: false }
+    }
+
+    /// Follows the messages through a piece of the stream; the length of one that is too long.
+    fn follow(&mut self, mut data: &[u8]) -> Option<u64> {
+        while !data.is_empty() {
+            let inside = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+            self.left -= inside as u64;
+            data = data.get(inside..).unwrap_or_default();
+            let missing = (PREFIX - self.prefix.len()).min(data.len());
+            let (head, rest) = data.split_at_checked(missing)?;
+            self.prefix.extend_from_slice(head);
+            data = rest;
+            if let [_, length @ ..] = self.prefix.as_slice()
+                && let Ok(length) = <[u8; 4]>::try_from(length)
+            {
+                self.left = u64::from(u32::from_be_bytes(length));
+                self.prefix.clear();
+                if self.left > self.limit {
+                    return Some(self.left);
+                }
+            }
+        }
+        None
+    }
+
+    fn refuse(&mut self, length: u64) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.over = true;
+        self.body = body::empty();
+        let status = too_long(length, self.limit);
+        if !self.trailers {
+            self.excess.0.store(length, Ordering::Release);
+            return Poll::Ready(Some(Err(status.into())));
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from(Code::ResourceExhausted as i32));
+        // The message has only characters that a header may have.
+        let _ = status.add_header(&mut trailers);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+}
+
+impl http_body::Body for Messages {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        let Some(Ok(frame)) = frame else { return Poll::Ready(frame) };
+        match frame.data_ref().and_then(|data| this.follow(data)) {
+            Some(length) => this.refuse(length),
+            None => Poll::Ready(Some(Ok(frame))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn message(length: u32) -> Vec<u8> {
+        let mut bytes = vec![0];
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend(std::iter::repeat_n(7, length as usize));
+        bytes
+    }
+
+    fn messages(limit: u64) -> Messages {
+        Messages::new(body::empty(), limit, Excess::default(), true)
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_long_message_is_found_however_the_stream_is_cut(
+            lengths in proptest::collection::vec(0u32..40, 1..8),
+            size in 1usize..17,
+        ) {
+            let stream: Vec<u8> = lengths.iter().flat_map(|length| message(*length)).collect();
+            let mut follower = messages(20);
+            let found = stream.chunks(size).find_map(|piece| follower.follow(piece));
+            prop_assert_eq!(found, lengths.iter().find(|length| **length > 20).map(|length| u64::from(*length)));
+        }
+    }
+}
