@@ -1,1 +1,1 @@
-//! Black-box scenarios against the executables.
+//! Nothing: the scenarios are in `tests/wire`, one file per promise kept to the outside.

@@ -1,0 +1,100 @@
+"""A client of a sidecar, written with the official SDK.
+
+Reads one JSON object from the first argument: what to call. Prints one JSON object: what came back. The ports of the
+sidecar are in the variables that the SDK reads. It judges nothing; the Rust test beside it does.
+"""
+
+import json
+import sys
+
+import grpc
+from dapr.clients import DaprClient
+from dapr.clients.exceptions import DaprGrpcError
+from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
+from dapr.clients.grpc._state import Concurrency, StateOptions
+from dapr.clients.health import DaprHealth
+
+
+def failure(call):
+    try:
+        call()
+    except DaprGrpcError as error:
+        return {"code": error.code().name, "reason": error.error_code()}
+    except grpc.RpcError as error:
+        return {"code": error.code().name}
+    return None
+
+
+def invoke(client, asked):
+    response = client.invoke_method(
+        asked["app"],
+        asked["method"],
+        data=asked["body"],
+        content_type="text/plain",
+        http_verb="POST",
+        metadata=(("x-own", "1"),),
+    )
+    return {"text": response.text(), "content_type": response.content_type}
+
+
+def state(client, store):
+    first_write = StateOptions(concurrency=Concurrency.first_write)
+    client.save_state(store, "key", json.dumps({"n": 1}), state_metadata={"contentType": "application/json"})
+    saved = client.get_state(store, "key")
+    stale = failure(lambda: client.save_state(store, "key", "2", etag="99999", options=first_write))
+    client.save_state(store, "key", "2", etag=saved.etag, options=first_write)
+    client.execute_state_transaction(
+        store,
+        [
+            TransactionalStateOperation(key="made", data="in a transaction"),
+            TransactionalStateOperation(key="key", operation_type=TransactionOperationType.delete),
+        ],
+    )
+    bulk = client.get_bulk_state(store, ["made", "key"])
+    client.delete_state(store, "made")
+    return {
+        "saved": saved.json(),
+        "etag": bool(saved.etag),
+        "stale": stale,
+        "bulk": {item.key: item.text() for item in bulk.items},
+        "deleted": client.get_state(store, "made").text(),
+        "nowhere": failure(lambda: client.get_state("nowhere", "key")),
+    }
+
+
+def secrets(client, store):
+    return {
+        "one": client.get_secret(store, "plain").secret,
+        "bulk": client.get_bulk_secret(store).secrets,
+        "nowhere": failure(lambda: client.get_secret("nowhere", "plain")),
+    }
+
+
+def metadata(client):
+    client.set_metadata("set-by-python", "yes")
+    told = client.get_metadata()
+    return {
+        "id": told.application_id,
+        "set": told.extended_metadata.get("set-by-python"),
+        "components": [component.name for component in told.registered_components],
+    }
+
+
+def main():
+    asked = json.loads(sys.argv[1])
+    DaprHealth.wait_for_sidecar()
+    with DaprClient() as client:
+        answer = {}
+        if "invoke" in asked:
+            answer["invoke"] = invoke(client, asked["invoke"])
+        if "state" in asked:
+            answer["state"] = state(client, asked["state"])
+        if "secrets" in asked:
+            answer["secrets"] = secrets(client, asked["secrets"])
+        if "metadata" in asked:
+            answer["metadata"] = metadata(client)
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+//! Connections that do harm are ended or contained, and everybody else is served meanwhile (SEC-12).
+
+use std::time::Duration;
+
+use testkit::{App, Frame, RawHttp1, RawHttp2, Sidecar, chunks, echo, header_block, reply};
+
+async fn assert_served(sidecar: &Sidecar) {
+    let answer = sidecar.invoke("a", "quick").send().await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+}
+
+async fn victim() -> (App, Sidecar) {
+    let app = App::http()
+        .route("/quick", reply("ok"))
+        .route("/echo", echo())
+        .route("/events", chunks("text/event-stream", &["data: 0123456789\n\n"; 200], Duration::from_millis(1)))
+        .start()
+        .await;
+    let a = Sidecar::named("a").app(&app).start().await;
+    (app, a)
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_given_up() {
+    let (_app, a) = victim().await;
+    let mut slow = a.raw().await;
+    slow.write("POST /v1.0/invoke/a/method/quick HTTP/1.1\r\nHost: x\r\nX-A: ").await;
+    let mut more = Vec::new();
+    for _ in 0..50 {
+        let mut connection = a.raw().await;
+        connection.write("GET /").await;
+        more.push(connection);
+    }
+    assert_served(&a).await;
+    assert!(slow.closes_within(Duration::from_secs(20)).await, "the connection is still open");
+    assert_served(&a).await;
+}
+
+#[tokio::test]
+async fn a_body_that_drips_holds_up_nobody() {
+    let (_app, a) = victim().await;
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut connection = a.raw().await;
+        let head = "POST /v1.0/invoke/a/method/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx";
+        connection.write(head).await;
+        slow.push(connection);
+    }
+    for connection in &mut slow {
+        connection.write("y").await;
+        assert_served(&a).await;
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_idle_connections_hold_up_nobody() {
+    let (_app, a) = victim().await;
+    let before = a.memory().resident;
+    let mut idle = Vec::new();
+    for _ in 0..1000 {
+        idle.push(RawHttp1::connect(a.http_port()).await);
+    }
+    assert_served(&a).await;
+    let more = a.memory().resident.saturating_sub(before) >> 20;
+    assert!(more < 64, "{more} MiB more");
+}
+
+fn request_head(path: &str) -> Vec<u8> {
+    header_block(&[(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", path)])
+}
+
+#[tokio::test]
+async fn streams_that_are_reset_at_once_hold_up_nobody() {
+    let (_app, a) = victim().await;
+    for port in [a.http_port(), a.grpc_port(), a.internal_port()] {
+        let mut connection = RawHttp2::connect(port, &[]).await;
+        let head = request_head("/v1.0/invoke/a/method/quick");
+        'flood: for batch in 0..100 {
+            let mut frames = Vec::new();
+            for index in 0..100_u32 {
+                let stream = (batch * 100 + index) * 2 + 1;
+                frames.push(Frame::new(1, 5, stream, head.clone()));
+                frames.push(Frame::new(3, 0, stream, 8_u32.to_be_bytes()));
+            }
+            if !connection.send_all(&frames).await {
+                break 'flood;
+            }
+        }
+        assert_served(&a).await;
+    }
+    let memory = a.memory().resident >> 20;
+    assert!(memory < 256, "{memory} MiB");
+}
+
+#[tokio::test]
+async fn a_head_that_is_continued_for_ever_is_given_up() {
+    let (_app, a) = victim().await;
+    for port in [a.http_port(), a.grpc_port(), a.internal_port()] {
+        let before = a.memory().resident;
+        let mut connection = RawHttp2::connect(port, &[]).await;
+        connection.send(&Frame::new(1, 0, 1, request_head("/"))).await;
+        let more = header_block(&[("x-flood", &"x".repeat(16_000))]);
+        let mut taken = 0;
+        while taken < 2000 && connection.send(&Frame::new(9, 0, 1, more.clone())).await {
+            taken += 1;
+        }
+        let grown = a.memory().resident.saturating_sub(before) >> 20;
+        assert!(grown < 32, "{grown} MiB more on port {port}");
+        assert_served(&a).await;
+        assert!(taken < 2000, "32 MB of one head were taken on port {port}");
+    }
+}
+
+#[tokio::test]
+async fn floods_of_settings_and_pings_hold_up_nobody() {
+    let (_app, a) = victim().await;
+    for port in [a.http_port(), a.grpc_port(), a.internal_port()] {
+        let mut connection = RawHttp2::connect(port, &[]).await;
+        let frames: Vec<Frame> =
+            (0..2000).flat_map(|_| [Frame::new(4, 0, 0, []), Frame::new(6, 0, 0, [0; 8])]).collect();
+        for _ in 0..5 {
+            if !connection.send_all(&frames).await {
+                break;
+            }
+        }
+        assert_served(&a).await;
+    }
+    let memory = a.memory().resident >> 20;
+    assert!(memory < 256, "{memory} MiB");
+}
+
+#[tokio::test]
+async fn a_reader_without_a_window_holds_up_nobody() {
+    let (_app, a) = victim().await;
+    let mut readers = Vec::new();
+    for _ in 0..20 {
+        let mut connection = RawHttp2::connect(a.http_port(), &[(4, 0)]).await;
+        connection.send(&Frame::new(1, 5, 1, request_head("/v1.0/invoke/a/method/events"))).await;
+        readers.push(connection);
+    }
+    for connection in &mut readers {
+        assert!(connection.wait_for(Duration::from_secs(5), |frame| frame.kind == 1).await.is_some());
+    }
+    assert_served(&a).await;
+}

@@ -1,0 +1,33 @@
+//! Black-box scenarios: apps, sidecars and clients as real processes and sockets, on whatever executable `BIN_DIR` or
+//! `TRILBY_BIN` names. One binary, so that it is linked once.
+
+mod app_health;
+mod connections;
+mod cors;
+mod endpoints;
+mod headers;
+mod identity;
+mod invoke_grpc;
+mod invoke_http;
+mod lifecycle;
+mod limits;
+mod logs;
+mod max_concurrency;
+mod metadata;
+mod namespaces;
+mod paths;
+mod proxy_streaming;
+mod resources;
+mod sdk;
+mod secrets_api;
+mod smuggling;
+mod state_api;
+mod streaming_bodies;
+mod tokens;
+
+use testkit::{App, Sidecar};
+
+/// A sidecar `a` with this app, and a sidecar `b` without one that calls it.
+async fn pair(app: &App) -> (Sidecar, Sidecar) {
+    tokio::join!(Sidecar::named("a").app(app).start(), Sidecar::named("b").start())
+}
