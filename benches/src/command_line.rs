@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 /// What was asked for.
 pub(crate) struct Chosen {
@@ -53,6 +53,8 @@ pub(crate) struct InvokePlan {
     pub(crate) duration: Duration,
     /// Calls a second of the paced row; 0 leaves it out.
     pub(crate) rate: u64,
+    /// Whether state in memory is measured too.
+    pub(crate) state: bool,
     /// How often everything is measured; the median is reported.
     pub(crate) rounds: usize,
 }
@@ -79,6 +81,7 @@ fn case(name: &str, arguments: &ArgMatches) -> Case {
             connections: arguments.get_many::<usize>("connections").into_iter().flatten().copied().collect(),
             duration: duration(number("seconds")),
             rate: number("rate"),
+            state: !arguments.get_flag("no-state"),
             rounds: size("rounds").max(1),
         }),
     }
@@ -131,6 +134,7 @@ fn command() -> Command {
                 .arg(connections)
                 .arg(seconds("5"))
                 .arg(number("rate", "1000", "Calls a second of the paced row; 0 leaves it out"))
+                .arg(Arg::new("no-state").long("no-state").action(ArgAction::SetTrue).help("Measures invocation only"))
                 .arg(number("rounds", "1", "How often to measure; the median counts")),
         )
 }

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 
 use crate::client::Call;
@@ -23,15 +24,27 @@ pub(crate) async fn run(fleet: &Fleet, plan: &InvokePlan) -> anyhow::Result<bool
     for side in fleet.sides() {
         pairs.push((side, fleet.pair(side, side, &[]).await?));
     }
+    let met = compare(fleet, plan, &pairs).await;
+    if met.is_err() {
+        for (_, pair) in &mut pairs {
+            eprintln!("{}\n{}", pair.caller.examine(), pair.callee.examine());
+        }
+    }
+    met
+}
+
+async fn compare(fleet: &Fleet, plan: &InvokePlan, pairs: &[(Side, Pair)]) -> anyhow::Result<bool> {
     let columns =
         ["what", "load", "way", "calls/s", "p50", "p99", "CPU caller", "CPU callee", "RSS caller", "RSS callee"];
     let mut table = Table::new(&columns);
     let mut ratios = Table::new(&["what", "load", "p50 ours/peer", "p99", "calls/s", "CPU caller", "CPU callee"]);
-    for what in [What::Invoke, What::Set, What::Get] {
+    for what in What::ALL.into_iter().take(if plan.state { 3 } else { 1 }) {
         for load in loads(plan) {
             let mut found = Vec::new();
-            for way in ways(fleet, what, &pairs) {
-                let measured = median(fleet, &way, load, plan.rounds).await?;
+            for way in ways(fleet, what, pairs) {
+                let name = || format!("{}, {}, {}", what.name(), describe(load), way.name);
+                let measured = median(fleet, &way, load, plan.rounds).await.with_context(name)?;
+                eprintln!("{}: {:.0}/s", name(), measured.rate);
                 measured.row(&mut table, what, &describe(load), way.name);
                 found.push((way.side, measured));
             }
@@ -66,6 +79,9 @@ enum What {
 }
 
 impl What {
+    /// All, invocation first.
+    const ALL: [Self; 3] = [Self::Invoke, Self::Set, Self::Get];
+
     fn name(self) -> &'static str {
         match self {
             Self::Invoke => "HTTP invoke 1 KB",

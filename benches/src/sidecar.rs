@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use crate::process::Process;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+const LOG_LINES: usize = 10;
 const STATE: &str = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: store}\nspec: {type: state.in-memory, version: v1}\n";
 
 /// How to start a sidecar.
@@ -48,7 +49,7 @@ pub(crate) struct Sidecar {
     pub(crate) grpc: SocketAddr,
     /// From the start of the process to the first good answer of `/v1.0/healthz`.
     pub(crate) ready_after: Duration,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Sidecar {
@@ -86,12 +87,25 @@ impl Sidecar {
             tokio::time::sleep(Duration::from_micros(500)).await;
         }
         let ready_after = started.elapsed();
-        Ok(Self { child, app_id: plan.app_id.to_owned(), http, grpc, ready_after, _folder: folder })
+        Ok(Self { child, app_id: plan.app_id.to_owned(), http, grpc, ready_after, folder })
     }
 
     /// The process.
     pub(crate) fn process(&self) -> Process {
         Process(self.child.id().unwrap_or_default())
+    }
+
+    /// Whether it still runs, and the end of its log: what to know when a call failed.
+    pub(crate) fn examine(&mut self) -> String {
+        let state = match self.child.try_wait() {
+            Ok(None) => "runs".to_owned(),
+            Ok(Some(status)) => format!("ENDED with {status}"),
+            Err(error) => error.to_string(),
+        };
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(LOG_LINES).collect();
+        let lines: Vec<&str> = lines.into_iter().rev().collect();
+        format!("{} {state}; the end of its log:\n{}", self.app_id, lines.join("\n"))
     }
 
     /// Kills it and waits for its end.
