@@ -1,14 +1,9 @@
 //! The command line and its sidecars as a user sees them: processes, ports, exit codes and what is printed. Each scenario
 //! has a runtime folder of its own, and must leave no process and no record behind. They run with the sidecar of this
-//! executable, and, when asked for (`TRILBY_REFERENCE_DAPRD=<path> cargo test -p trilby --test command_line -- --ignored`),
-//! with the target's own. The apps are this very test, started again by the name of one test.
+//! executable, or with another one (`TRILBY_TEST_SIDECAR=<path of the target's daprd>`). The apps are this very test, started
+//! again by the name of one test.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "the helpers of tests are tests too"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests too")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,21 +13,13 @@ use std::process::{Child, Command, Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Makes two tests of each scenario, one for each sidecar.
+/// Makes a test of each scenario.
 macro_rules! scenarios {
     ($($name:ident),* $(,)?) => {
-        mod ours {
+        mod scenarios {
             $(#[test]
             fn $name() {
-                super::World::with_our_sidecar().play(super::$name);
-            })*
-        }
-
-        mod reference {
-            $(#[test]
-            #[ignore = "needs the target's sidecar in TRILBY_REFERENCE_DAPRD"]
-            fn $name() {
-                super::World::with_the_targets_sidecar().play(super::$name);
+                super::World::with_the_chosen_sidecar().play(super::$name);
             })*
         }
     };
@@ -84,10 +71,9 @@ impl World {
         Self { sidecar: None, place: tempfile::tempdir().unwrap() }
     }
 
-    fn with_the_targets_sidecar() -> Self {
-        let environment = service::Environment::from_process();
-        let sidecar = environment.get("TRILBY_REFERENCE_DAPRD").expect("the path of the target's daprd");
-        Self { sidecar: Some(sidecar.to_owned()), ..Self::with_our_sidecar() }
+    fn with_the_chosen_sidecar() -> Self {
+        let sidecar = service::Environment::from_process().get("TRILBY_TEST_SIDECAR").map(str::to_owned);
+        Self { sidecar, ..Self::with_our_sidecar() }
     }
 
     fn play(self, scenario: fn(&Self)) {
