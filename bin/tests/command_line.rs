@@ -116,8 +116,8 @@ impl World {
         ours.map(|process| std::fs::read_to_string(process.join("cmdline")).unwrap_or_default()).collect()
     }
 
-    fn start(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    fn start(&self, arguments: &[&str]) -> Running {
+        Running(self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// An id that no other scenario has: `list` and `stop` see every sidecar of the machine.
@@ -137,6 +137,30 @@ impl World {
         let path = self.place.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
+    }
+}
+
+/// A command that runs. A scenario that fails ends it, and with it what it has started.
+struct Running(Child);
+
+impl std::ops::Deref for Running {
+    type Target = Child;
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails when it has ended and was waited for, as it should have.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
