@@ -8,16 +8,16 @@ mod upgrade;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{Body, BoxError, Listener, Shutdown, Tasks};
+use crate::{Body, BoxError, Listener, Shutdown, Stream, Tasks};
 use connection::Connection;
 
 /// What a server accepts and holds. The defaults fit every port of a sidecar.
@@ -97,9 +97,29 @@ where
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
 {
+    let handler: Handler = Box::new(move |request| {
+        let answer = service.call(request);
+        Box::pin(async move { answer.await.map_err(Into::into) })
+    });
+    accept_and_serve(listener, handler, options, shutdown, tasks).await;
+}
+
+/// The service of a port behind one type: what serves connections is compiled once, not once for each kind of port, and
+/// here, with the care for speed that this crate gets.
+type Handler = Box<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>;
+/// The answer to one request on its way.
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+
+async fn accept_and_serve(
+    listener: Listener,
+    handler: Handler,
+    options: ServeOptions,
+    shutdown: Shutdown,
+    tasks: Tasks,
+) {
     let slots = Arc::new(Semaphore::new(usize::try_from(options.max_connections).unwrap_or(Semaphore::MAX_PERMITS)));
     let all_slots = options.max_connections;
-    let shared = Arc::new(connection::Shared { service, options, shutdown: shutdown.clone(), tasks: tasks.clone() });
+    let shared = Arc::new(connection::Shared { handler, options, shutdown: shutdown.clone(), tasks: tasks.clone() });
     loop {
         let accepted = tokio::select! {
             () = shutdown.requested() => break,
@@ -108,10 +128,7 @@ where
         match accepted {
             Ok((stream, info, slot)) => {
                 let connection = Connection { shared: Arc::clone(&shared), info };
-                match stream {
-                    Stream::Tcp(stream) => tasks.spawn("connection", holding(slot, connection.run(stream))),
-                    Stream::Unix(stream) => tasks.spawn("connection", holding(slot, connection.run(stream))),
-                };
+                tasks.spawn("connection", holding(slot, connection.run(stream)));
             }
             Err(error) => pause_after(&error).await,
         }
@@ -126,11 +143,6 @@ async fn holding(slot: OwnedSemaphorePermit, connection: impl Future<Output = ()
     drop(slot);
 }
 
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
 async fn accept(
     listener: &Listener,
     slots: &Arc<Semaphore>,
@@ -141,7 +153,7 @@ async fn accept(
             let (stream, peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let info = ConnectionInfo { peer: Some(peer), local: stream.local_addr().ok(), is_unix: false };
-            Ok((Stream::Tcp(stream), info, slot))
+            Ok((Stream::Plain(stream), info, slot))
         }
         Listener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;

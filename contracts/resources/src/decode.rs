@@ -47,6 +47,8 @@ struct Reader<'a, 'p> {
 
 impl<'a, 'p> Reader<'a, 'p> {
     /// Gives a problem its place and path, unless it happened deeper and has them.
+    #[cold]
+    #[inline(never)]
     fn located(&self, problem: Problem) -> Problem {
         if problem.place.is_some() {
             return problem;

@@ -125,19 +125,10 @@ async fn supervise(options: Options, environment: Environment) -> ExitCode {
 async fn wait_until_outbound_ready(port: u16) -> ExitCode {
     const LIMIT: Duration = Duration::from_secs(60);
     const PAUSE: Duration = Duration::from_millis(500);
-    let client = hyper_util::client::legacy::Client::builder(service::Executor::new(service::Tasks::new()))
-        .build::<_, service::Body>(service::dial::Dialer::plain());
-    let uri = format!("http://127.0.0.1:{port}/v1.0/healthz/outbound");
-    let Ok(uri) = uri.parse::<http::Uri>() else { return ExitCode::FAILURE };
-    println!("Waiting for Dapr to be outbound ready at {uri}...");
+    println!("Waiting for Dapr to be outbound ready at http://127.0.0.1:{port}/v1.0/healthz/outbound...");
     let ready = async {
-        loop {
-            let mut request = http::Request::new(service::body::empty());
-            *request.uri_mut() = uri.clone();
-            match client.request(request).await {
-                Ok(response) if response.status().is_success() => return,
-                _ => tokio::time::sleep(PAUSE).await,
-            }
+        while !is_outbound_ready(port).await.unwrap_or_default() {
+            tokio::time::sleep(PAUSE).await;
         }
     };
     if tokio::time::timeout(LIMIT, ready).await.is_ok() {
@@ -146,4 +137,12 @@ async fn wait_until_outbound_ready(port: u16) -> ExitCode {
     }
     eprintln!("timeout waiting for Dapr to become outbound ready");
     ExitCode::FAILURE
+}
+
+async fn is_outbound_ready(port: u16) -> Result<bool, service::BoxError> {
+    const LONGEST_ANSWER: u64 = 64 << 10;
+    let stream = service::dial::Dialer::plain().connect("127.0.0.1", port, false).await?;
+    let request = http::Request::get("/v1.0/healthz/outbound").header(http::header::HOST, "127.0.0.1");
+    let answer = service::call_once(stream, request.body(service::body::empty())?, LONGEST_ANSWER).await?;
+    Ok(answer.status().is_success())
 }

@@ -8,13 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::rt::TokioIo;
-use service::Environment;
-use tokio::io::{AsyncRead, AsyncWrite};
+use service::{Environment, Stream};
 
 /// The longest answer that is read: what `invoke` prints, and metadata.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 
 /// Where the HTTP API of one sidecar is, and the token it wants.
 #[derive(Clone, Debug)]
@@ -57,15 +54,18 @@ impl Api {
         if let Some(token) = &self.token {
             request = request.header("dapr-api-token", token);
         }
-        let request = request.body(Full::new(body)).with_context(|| format!("cannot call {path}"))?;
-        match &self.socket {
-            Some(socket) => exchange(tokio::net::UnixStream::connect(socket).await?, request).await,
+        let request = request.body(service::body::full(body)).with_context(|| format!("cannot call {path}"))?;
+        let stream = match &self.socket {
+            Some(socket) => Stream::Unix(tokio::net::UnixStream::connect(socket).await?),
             None => {
                 let stream = tokio::net::TcpStream::connect((self.host.as_str(), self.port)).await?;
                 let _ = stream.set_nodelay(true);
-                exchange(stream, request).await
+                Stream::Plain(stream)
             }
-        }
+        };
+        let answer = service::call_once(stream, request, LONGEST_ANSWER).await;
+        let (head, body) = answer.map_err(|error| anyhow::anyhow!(error))?.into_parts();
+        Ok(Answer { status: head.status, body })
     }
 
     /// Whether the sidecar is up as far as its own parts go; the app need not be.
@@ -87,23 +87,4 @@ impl Api {
 /// Gives a call a time limit.
 pub(crate) async fn within<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(limit, call).await.context("there was no answer in time")?
-}
-
-async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, request: Request<Full<Bytes>>) -> Result<Answer> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let answer = async move {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-        let body = body.map_err(|error| anyhow::anyhow!("the answer could not be read: {error}"))?.to_bytes();
-        Ok(Answer { status, body })
-    };
-    let mut answer = std::pin::pin!(answer);
-    tokio::select! {
-        answer = &mut answer => answer,
-        closed = connection => {
-            closed?;
-            answer.await
-        }
-    }
 }

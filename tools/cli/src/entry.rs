@@ -56,8 +56,7 @@ fn refused(program: &str, error: &clap::Error, environment: &Environment) -> Exi
         console.flush();
         return ExitCode::from(BAD_USAGE);
     }
-    let text = error.render();
-    let text = if console.colour() { text.ansi().to_string() } else { text.to_string() };
+    let text = error.render().to_string();
     if error.use_stderr() {
         console.print_error(text);
         console.flush();

@@ -14,14 +14,14 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::header_timer::{Counted, HeaderTimer};
 use super::upgrade::{self, Asked, Upgrade};
-use super::{ConnectionInfo, ServeOptions};
-use crate::{Body, BoxError, Shutdown, Tasks, body};
+use super::{ConnectionInfo, Handler, ServeOptions};
+use crate::{Body, Shutdown, Stream, Tasks, body};
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -37,30 +37,22 @@ const PENDING_RESETS: usize = 256;
 const LOCAL_ERROR_RESETS: usize = 1024;
 
 /// What all connections of a server share.
-pub(super) struct Shared<S> {
-    pub(super) service: S,
+pub(super) struct Shared {
+    pub(super) handler: Handler,
     pub(super) options: ServeOptions,
     pub(super) shutdown: Shutdown,
     pub(super) tasks: Tasks,
 }
 
 /// One accepted connection.
-pub(super) struct Connection<S> {
-    pub(super) shared: Arc<Shared<S>>,
+pub(super) struct Connection {
+    pub(super) shared: Arc<Shared>,
     pub(super) info: ConnectionInfo,
 }
 
-impl<S> Connection<S>
-where
-    S: Service<Request<Incoming>, Response = Response<Body>> + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-{
+impl Connection {
     /// Serves the connection to its end.
-    pub(super) async fn run<T>(self, mut stream: T)
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    pub(super) async fn run(self, mut stream: Stream) {
         let options = &self.shared.options;
         let guessed = tokio::select! {
             () = self.shared.shutdown.requested() => return,
@@ -75,10 +67,7 @@ where
         if is_http2 { Box::pin(self.http2(stream, start)).await } else { Box::pin(self.http1(stream, start)).await }
     }
 
-    async fn http1<T>(self, stream: T, start: Bytes)
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    async fn http1(self, stream: Stream, start: Bytes) {
         let options = &self.shared.options;
         let header_bytes = options.max_header_bytes.saturating_add(HEADER_SLACK);
         let (io, arrivals) = Counted::new(stream, start);
@@ -97,7 +86,7 @@ where
         let connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
         self.until_done(connection, http1::UpgradeableConnection::graceful_shutdown).await;
         if let Some(upgrade) = asked.take() {
-            Box::pin(self.upgraded::<T>(upgrade)).await;
+            Box::pin(self.upgraded(upgrade)).await;
         }
     }
 
@@ -118,14 +107,12 @@ where
     }
 
     /// Serves the rest of a connection that was told 101, beginning with the request that asked for it.
-    async fn upgraded<T>(self, upgrade: Upgrade)
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    async fn upgraded(self, upgrade: Upgrade) {
         // Fails when the connection broke before the 101 was out.
         let Ok(socket) = upgrade.socket.await else { return };
-        let Ok(parts) = socket.downcast::<TokioIo<Counted<T>>>() else { return };
-        let (mut stream, _) = Counted::new(parts.io.into_inner(), parts.read_buf);
+        let Ok(parts) = socket.downcast::<TokioIo<Counted<Stream>>>() else { return };
+        let (stream, unread) = parts.io.into_inner().into_parts();
+        let (mut stream, _) = Counted::new(stream, joined(parts.read_buf, unread));
         let first = upgrade::first_bytes(&mut stream, &upgrade.request);
         let limit = self.shared.options.header_read_timeout;
         let first = tokio::select! {
@@ -133,16 +120,16 @@ where
             first = tokio::time::timeout(limit, first) => first,
         };
         match first {
-            Ok(Ok(start)) => self.http2(stream, start).await,
+            Ok(Ok(start)) => {
+                let (stream, unread) = stream.into_parts();
+                self.http2(stream, joined(start, unread)).await;
+            }
             Ok(Err(error)) => tracing::debug!(target: "dapr.runtime", "an upgraded connection ended early: {error}"),
             Err(_) => {}
         }
     }
 
-    async fn http2<T>(self, stream: T, start: Bytes)
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    async fn http2(self, stream: Stream, start: Bytes) {
         let options = &self.shared.options;
         let list_bytes = options.http2_header_list_bytes.unwrap_or_else(|| {
             u32::try_from(options.max_header_bytes.saturating_add(HEADER_SLACK)).unwrap_or(u32::MAX)
@@ -197,16 +184,15 @@ where
     async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         request.extensions_mut().insert(self.info);
         let is_grpc = is_grpc(&request);
-        let Ok(future) = catch_unwind(AssertUnwindSafe(|| self.shared.service.call(request))) else {
+        let Ok(mut future) = catch_unwind(AssertUnwindSafe(|| (self.shared.handler)(request))) else {
             tracing::error!(target: "dapr.runtime", "a request handler panicked before it began");
             return Ok(failure(is_grpc));
         };
-        let mut future = pin!(future);
         let outcome =
             std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(response)),
-                Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(error.into().to_string())),
+                Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(error.to_string())),
                 Err(_) => Poll::Ready(Err("the handler panicked".to_owned())),
             })
             .await;
@@ -231,6 +217,10 @@ async fn read_start<T: AsyncRead + Unpin>(stream: &mut T) -> std::io::Result<Byt
         start.extend_from_slice(space.get(..count).unwrap_or_default());
     }
     Ok(start.freeze())
+}
+
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if second.is_empty() { first } else { [first, second].concat().into() }
 }
 
 fn is_grpc<B>(request: &Request<B>) -> bool {

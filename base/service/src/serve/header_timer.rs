@@ -38,6 +38,11 @@ impl<T> Counted<T> {
         let arrivals = Arc::new(Arrivals::default());
         (Self { inner, prefix, arrivals: Arc::clone(&arrivals) }, arrivals)
     }
+
+    /// The socket, and what was put before it and is not read yet.
+    pub(super) fn into_parts(self) -> (T, Bytes) {
+        (self.inner, self.prefix)
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
