@@ -64,8 +64,8 @@ def state(client, store):
 
 def secrets(client, store):
     return {
-        "one": client.get_secret(store, "plain").secret,
-        "bulk": client.get_bulk_secret(store).secrets,
+        "one": dict(client.get_secret(store, "plain").secret),
+        "bulk": {name: dict(values) for name, values in client.get_bulk_secret(store).secrets.items()},
         "nowhere": failure(lambda: client.get_secret("nowhere", "plain")),
     }
 
