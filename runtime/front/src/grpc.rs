@@ -14,6 +14,7 @@ use security::ApiToken;
 use security::token::{self, TokenFault};
 use service::{Body, Excess, Messages};
 use tonic::Status;
+use tonic::codec::CompressionEncoding;
 use tower_service::Service as _;
 use wire::runtime::dapr_server::DaprServer;
 
@@ -37,9 +38,11 @@ pub struct GrpcDoor {
 impl GrpcDoor {
     /// A door to these blocks.
     pub fn new(api: Arc<Api>, access: &Access, token: ApiToken, log: ApiLog) -> Self {
-        // The limit is kept outside, where a long message is refused with the target's code.
+        // A message longer than this is refused before it gets here; what one unpacks to is held to it here.
+        let limit = usize::try_from(api.limits.max_body).unwrap_or(usize::MAX);
         let dapr = DaprServer::new(dapr::Dapr::new(Arc::clone(&api)))
-            .max_decoding_message_size(usize::MAX)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(limit)
             .max_encoding_message_size(usize::MAX);
         let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.runtime.v1.Dapr"]);
         Self { routes: Routes::new(access, false), api, token, log, dapr, reflection }

@@ -20,6 +20,10 @@ use wire::internals::{
 
 /// Body bytes in one message. The target accepts up to its message limit (at least 4 KiB is always safe there).
 pub(crate) const PIECE: usize = 64 << 10;
+/// Up to here a piece is copied behind its prefix: one frame and one write cost more than the copy.
+const COPIED: usize = 8 << 10;
+/// Of a message that is not here yet, at most this much is reserved ahead.
+const MAX_RESERVED: usize = 2 * PIECE;
 
 const HEAD_FIELD: u32 = 1;
 const PAYLOAD_FIELD: u32 = 2;
@@ -33,6 +37,7 @@ pub(crate) struct Framed {
     body: Body,
     rest: Bytes,
     pending: Option<Bytes>,
+    failed: Option<BoxError>,
     sequence: u64,
     trailers: bool,
     ended: bool,
@@ -50,12 +55,53 @@ impl Framed {
     }
 
     fn new(head: Vec<u8>, body: Body, trailers: bool) -> Self {
-        Self { head: Some(head), body, rest: Bytes::new(), pending: None, sequence: 0, trailers, ended: false }
+        Self {
+            head: Some(head),
+            ended: body.is_end_stream(),
+            body,
+            rest: Bytes::new(),
+            pending: None,
+            failed: None,
+            sequence: 0,
+            trailers,
+        }
+    }
+
+    /// Looks for the first piece before the message is sent, so that a small body leaves together with its head. A body
+    /// that has nothing to give yet is not waited for: whoever fills it gets one turn of the scheduler.
+    pub(crate) async fn primed(mut self) -> Self {
+        let mut turns = 1;
+        std::future::poll_fn(|context| {
+            match self.poll_rest(context) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => self.failed = Some(error),
+                Poll::Pending if turns > 0 => {
+                    turns -= 1;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Pending => {}
+            }
+            Poll::Ready(())
+        })
+        .await;
+        self
+    }
+
+    /// The message of one piece, as far as it is one frame; the rest is pending.
+    fn message(&mut self, piece: Bytes) -> Bytes {
+        let mut buffer = self.prefix(piece.len());
+        if piece.len() <= COPIED {
+            buffer.put_slice(&piece);
+        } else {
+            self.pending = Some(piece);
+        }
+        buffer.freeze()
     }
 
     /// Everything of one message that comes before the body's bytes. The data field is written last, so that the bytes
     /// follow as they are.
-    fn prefix(&mut self, data: usize) -> Bytes {
+    fn prefix(&mut self, data: usize) -> BytesMut {
         let head = self.head.take();
         let mut payload = 0;
         if data > 0 {
@@ -71,7 +117,8 @@ impl Framed {
         if data > 0 {
             length += key_len(PAYLOAD_FIELD) + encoded_len_varint(payload as u64) + payload;
         }
-        let mut buffer = BytesMut::with_capacity(PREFIX + length - data);
+        let copied = if data <= COPIED { data } else { 0 };
+        let mut buffer = BytesMut::with_capacity(PREFIX + length - data + copied);
         buffer.put_u8(0);
         buffer.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
         if let Some(head) = &head {
@@ -90,32 +137,38 @@ impl Framed {
             encode_varint(data as u64, &mut buffer);
             self.sequence += 1;
         }
-        buffer.freeze()
+        buffer
     }
 
-    /// The next piece of the body: `None` at its end.
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
-        loop {
-            if !self.rest.is_empty() {
-                let size = self.rest.len().min(PIECE);
-                return Poll::Ready(Some(Ok(self.rest.split_to(size))));
-            }
-            if self.ended {
-                return Poll::Ready(None);
-            }
+    /// Fetches the next bytes of the body unless some are left: whether there are any, or the body has ended.
+    fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, BoxError>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
+        while self.rest.is_empty() && !self.ended {
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         self.rest = data;
                     }
+                    // Known before it is asked for, the end leaves together with the last piece.
+                    self.ended = self.body.is_end_stream();
                 }
                 Some(Err(error)) => {
                     self.ended = true;
-                    return Poll::Ready(Some(Err(error)));
+                    return Poll::Ready(Err(error));
                 }
                 None => self.ended = true,
             }
         }
+        Poll::Ready(Ok(!self.rest.is_empty()))
+    }
+
+    /// The next piece of the body: `None` at its end.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+        let any = ready!(self.poll_rest(context));
+        let size = self.rest.len().min(PIECE);
+        Poll::Ready(any.map(|any| any.then(|| self.rest.split_to(size))).transpose())
     }
 
     fn finish(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -144,14 +197,13 @@ impl http_body::Body for Framed {
         }
         match this.poll_piece(context) {
             Poll::Ready(Some(Ok(piece))) => {
-                let prefix = this.prefix(piece.len());
-                this.pending = Some(piece);
-                Poll::Ready(Some(Ok(Frame::data(prefix))))
+                let message = this.message(piece);
+                Poll::Ready(Some(Ok(Frame::data(message))))
             }
             // The head does not wait for the body: a server-sent event stream may stay silent for long.
-            Poll::Pending if this.head.is_some() => Poll::Ready(Some(Ok(Frame::data(this.prefix(0))))),
+            Poll::Pending if this.head.is_some() => Poll::Ready(Some(Ok(Frame::data(this.message(Bytes::new()))))),
             Poll::Pending => Poll::Pending,
-            Poll::Ready(None) if this.head.is_some() => Poll::Ready(Some(Ok(Frame::data(this.prefix(0))))),
+            Poll::Ready(None) if this.head.is_some() => Poll::Ready(Some(Ok(Frame::data(this.message(Bytes::new()))))),
             Poll::Ready(None) => this.finish(&Status::ok("")),
             Poll::Ready(Some(Err(error))) if this.trailers => {
                 this.finish(&Status::unknown(format!("error reading the body: {error}")))
@@ -161,14 +213,18 @@ impl http_body::Body for Framed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended && self.rest.is_empty() && self.pending.is_none() && self.head.is_none() && !self.trailers
+        let sent = self.rest.is_empty() && self.pending.is_none() && self.head.is_none();
+        self.ended && sent && self.failed.is_none() && !self.trailers
     }
 }
 
 /// Reads gRPC messages from a body.
 pub(crate) struct Decoder {
     body: Body,
-    buffer: BytesMut,
+    /// What arrived last, as it came; most messages are whole in it.
+    arrived: Bytes,
+    /// The start of a message that came in parts. Either this or `arrived` is empty.
+    parts: BytesMut,
     limit: usize,
     trailers: Option<HeaderMap>,
     ended: bool,
@@ -177,7 +233,7 @@ pub(crate) struct Decoder {
 impl Decoder {
     /// Messages of at most `limit` bytes each.
     pub(crate) fn new(body: Body, limit: usize) -> Self {
-        Self { body, buffer: BytesMut::new(), limit, trailers: None, ended: false }
+        Self { body, arrived: Bytes::new(), parts: BytesMut::new(), limit, trailers: None, ended: false }
     }
 
     /// The next message; `None` after the last.
@@ -196,13 +252,13 @@ impl Decoder {
                 Err(status) => return Poll::Ready(Some(Err(status))),
             }
             if self.ended {
-                let complete = self.buffer.is_empty();
+                let complete = self.arrived.is_empty() && self.parts.is_empty();
                 return Poll::Ready((!complete).then(|| Err(Status::internal("the stream ended inside a message"))));
             }
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) if self.buffer.is_empty() => self.buffer = BytesMut::from(data),
-                    Ok(data) => self.buffer.extend_from_slice(&data),
+                    Ok(data) if self.arrived.is_empty() && self.parts.is_empty() => self.arrived = data,
+                    Ok(data) => self.join(&data),
                     Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
                 Some(Err(error)) => {
@@ -227,11 +283,20 @@ impl Decoder {
         trailers.unwrap_or_else(|| Status::internal("the peer ended the stream without a status"))
     }
 
+    /// Puts what came behind the part of a message that is here.
+    fn join(&mut self, data: &[u8]) {
+        if self.parts.is_empty() {
+            let announced = length(&self.arrived).map_or(0, |length| PREFIX.saturating_add(length));
+            self.parts.reserve(announced.min(MAX_RESERVED).max(self.arrived.len() + data.len()));
+            self.parts.extend_from_slice(&std::mem::take(&mut self.arrived));
+        }
+        self.parts.extend_from_slice(data);
+    }
+
     fn buffered(&mut self) -> Result<Option<Bytes>, Status> {
-        let Some((&compressed, rest)) = self.buffer.split_first() else { return Ok(None) };
-        let Some(mut length) = rest.get(..PREFIX - 1) else { return Ok(None) };
-        let length = length.get_u32() as usize;
-        if compressed != 0 {
+        let here: &[u8] = if self.parts.is_empty() { &self.arrived } else { &self.parts };
+        let Some(length) = length(here) else { return Ok(None) };
+        if here.first() != Some(&0) {
             return Err(Status::unimplemented("compressed messages are not supported between sidecars"));
         }
         if length > self.limit {
@@ -240,12 +305,22 @@ impl Decoder {
                 "grpc: received message larger than max ({length} vs. {limit})"
             )));
         }
-        if self.buffer.len() < PREFIX + length {
+        if here.len() - PREFIX < length {
             return Ok(None);
         }
-        self.buffer.advance(PREFIX);
-        Ok(Some(self.buffer.split_to(length).freeze()))
+        if self.parts.is_empty() {
+            self.arrived.advance(PREFIX);
+            return Ok(Some(self.arrived.split_to(length)));
+        }
+        self.parts.advance(PREFIX);
+        Ok(Some(self.parts.split_to(length).freeze()))
     }
+}
+
+/// The length that the prefix of a message announces; `None` while the prefix is not whole.
+fn length(here: &[u8]) -> Option<usize> {
+    let mut length = here.get(1..PREFIX)?;
+    Some(length.get_u32() as usize)
 }
 
 /// A message of a streamed body.
@@ -344,3 +419,7 @@ impl<P: Piece> http_body::Body for Pieces<P> {
         Poll::Ready(data.map(|data| data.map(Frame::data)))
     }
 }
+
+#[cfg(test)]
+#[path = "frames_tests.rs"]
+mod tests;

@@ -88,7 +88,7 @@ impl Server {
             return Err(Status::internal("error invoking app channel: no response received from stream"));
         }
         let head = answer.head();
-        Ok(respond(service::body::boxed(Framed::answer(&head, answer.payload.into_body()))))
+        Ok(respond(service::body::boxed(Framed::answer(&head, answer.payload.into_body()).primed().await)))
     }
 
     /// The older form: both bodies inside one message.

@@ -39,7 +39,7 @@ impl Sidecars {
     /// When the sidecar cannot be reached, or it or its app refuses the call.
     pub async fn call(&self, address: &str, app_id: &str, call: &mut Call) -> Result<Answer, Failure> {
         let head = call.head();
-        let body = Framed::request(&head, call.payload.take());
+        let body = Framed::request(&head, call.payload.take()).primed().await;
         let mut request = Request::new(service::body::boxed(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = http::Uri::from_static(CALL_LOCAL_STREAM);

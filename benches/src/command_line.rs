@@ -1,0 +1,140 @@
+//! What to measure, read from the command line. Called by `main`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+/// What was asked for.
+pub(crate) struct Chosen {
+    /// Our sidecar.
+    pub(crate) ours: PathBuf,
+    /// The sidecar to compare with.
+    pub(crate) peer: Option<PathBuf>,
+    /// What to measure.
+    pub(crate) case: Case,
+}
+
+/// One kind of measurement.
+pub(crate) enum Case {
+    /// Ours and the peer's call each other.
+    Mixed {
+        /// Calls of each kind and direction.
+        calls: u64,
+    },
+    /// One large body each way.
+    Stream {
+        /// Its size.
+        gibibytes: u64,
+    },
+    /// Many quiet event streams.
+    Events {
+        /// How many.
+        streams: usize,
+        /// How long they stay open.
+        duration: Duration,
+    },
+    /// A sidecar that nobody uses.
+    Idle {
+        /// How long it is watched.
+        duration: Duration,
+        /// How often its start is timed.
+        starts: usize,
+    },
+    /// Speed of small calls.
+    Invoke(InvokePlan),
+}
+
+/// What `invoke` measures.
+pub(crate) struct InvokePlan {
+    /// Connections at the same time, one row each.
+    pub(crate) connections: Vec<usize>,
+    /// How long each row is measured.
+    pub(crate) duration: Duration,
+    /// Calls a second of the paced row; 0 leaves it out.
+    pub(crate) rate: u64,
+    /// Whether state in memory is measured too.
+    pub(crate) state: bool,
+    /// How often everything is measured; the median is reported.
+    pub(crate) rounds: usize,
+}
+
+/// Reads the arguments of this process; ends it when they are wrong.
+pub(crate) fn read() -> Chosen {
+    let mut matches = command().get_matches();
+    let ours = matches.remove_one::<PathBuf>("ours").unwrap_or_default();
+    let peer = matches.remove_one::<PathBuf>("peer");
+    let (name, arguments) = matches.subcommand().unwrap_or(("invoke", &matches));
+    Chosen { ours, peer, case: case(name, arguments) }
+}
+
+fn case(name: &str, arguments: &ArgMatches) -> Case {
+    let number = |name: &str| arguments.get_one::<u64>(name).copied().unwrap_or_default();
+    let size = |name: &str| usize::try_from(number(name)).unwrap_or(usize::MAX);
+    let duration = Duration::from_secs;
+    match name {
+        "mixed" => Case::Mixed { calls: number("calls") },
+        "stream" => Case::Stream { gibibytes: number("gib") },
+        "events" => Case::Events { streams: size("streams"), duration: duration(number("seconds")) },
+        "idle" => Case::Idle { duration: duration(number("seconds")), starts: size("starts").max(1) },
+        _ => Case::Invoke(InvokePlan {
+            connections: arguments.get_many::<usize>("connections").into_iter().flatten().copied().collect(),
+            duration: duration(number("seconds")),
+            rate: number("rate"),
+            state: !arguments.get_flag("no-state"),
+            rounds: size("rounds").max(1),
+        }),
+    }
+}
+
+fn command() -> Command {
+    let program = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("DAPRD").value_parser(value_parser!(PathBuf)).global(true).help(help)
+    };
+    let number = |name: &'static str, default: &'static str, help: &'static str| {
+        Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u64)).help(help)
+    };
+    let seconds = |default: &'static str| number("seconds", default, "How long to measure");
+    let connections = Arg::new("connections")
+        .long("connections")
+        .value_delimiter(',')
+        .default_value("1,16,256")
+        .value_parser(value_parser!(usize))
+        .help("Connections at the same time");
+    Command::new("rig")
+        .about("Measures calls directly, through our sidecars and through a peer's")
+        .subcommand_required(true)
+        .arg(program("ours", "Our sidecar executable"))
+        .arg(program("peer", "The sidecar executable to compare with"))
+        .subcommand(Command::new("mixed").about("Ours and the peer's call each other: no call may fail").arg(number(
+            "calls",
+            "10000",
+            "Calls of each kind in each direction",
+        )))
+        .subcommand(
+            Command::new("stream")
+                .about("One large body up and one down: how much memory the sidecars need for it")
+                .arg(number("gib", "1", "Size of the body")),
+        )
+        .subcommand(
+            Command::new("events")
+                .about("Open event streams: memory of each, and whether they stay")
+                .arg(number("streams", "1000", "How many"))
+                .arg(seconds("60")),
+        )
+        .subcommand(
+            Command::new("idle")
+                .about("A sidecar nobody uses: memory, wake-ups, time to be ready")
+                .arg(seconds("60"))
+                .arg(number("starts", "9", "How many starts are timed")),
+        )
+        .subcommand(
+            Command::new("invoke")
+                .about("Speed and CPU of small calls and of state in memory")
+                .arg(connections)
+                .arg(seconds("5"))
+                .arg(number("rate", "1000", "Calls a second of the paced row; 0 leaves it out"))
+                .arg(Arg::new("no-state").long("no-state").action(ArgAction::SetTrue).help("Measures invocation only"))
+                .arg(number("rounds", "1", "How often to measure; the median counts")),
+        )
+}

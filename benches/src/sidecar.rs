@@ -1,0 +1,138 @@
+//! Starts one sidecar process on free ports, waits until it is ready, ends it. Called through `fleet`.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use crate::process::Process;
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const LOG_LINES: usize = 10;
+const STATE: &str = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: store}\nspec: {type: state.in-memory, version: v1}\n";
+
+/// How to start a sidecar.
+pub(crate) struct Plan<'a> {
+    /// The executable.
+    pub(crate) program: &'a Path,
+    /// Its app's id.
+    pub(crate) app_id: &'a str,
+    /// Where its app listens, if it has one.
+    pub(crate) app: Option<AppPort>,
+    /// More flags.
+    pub(crate) flags: &'a [&'a str],
+}
+
+/// Where an app listens and what it speaks.
+#[derive(Clone, Copy)]
+pub(crate) struct AppPort {
+    /// The port.
+    pub(crate) port: u16,
+    /// `http` or `grpc`.
+    pub(crate) protocol: &'static str,
+}
+
+/// A running sidecar; it is killed when dropped.
+pub(crate) struct Sidecar {
+    child: Child,
+    /// Its app's id.
+    pub(crate) app_id: String,
+    /// Its HTTP API.
+    pub(crate) http: SocketAddr,
+    /// Its gRPC API.
+    pub(crate) grpc: SocketAddr,
+    /// From the start of the process to the first good answer of `/v1.0/healthz`.
+    pub(crate) ready_after: Duration,
+    folder: TempDir,
+}
+
+impl Sidecar {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready; the last lines of its log are in the error.
+    pub(crate) async fn start(plan: &Plan<'_>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("state.yaml"), STATE)?;
+        let log = folder.path().join("log");
+        let [http, grpc, internal, metrics, profile] = free_ports()?;
+        let mut command = Command::new(plan.program);
+        command.arg("--app-id").arg(plan.app_id).arg("--resources-path").arg(folder.path());
+        command.arg("--dapr-http-port").arg(http.port().to_string());
+        command.arg("--dapr-grpc-port").arg(grpc.port().to_string());
+        command.arg("--dapr-internal-grpc-port").arg(internal.port().to_string());
+        command.arg("--metrics-port").arg(metrics.port().to_string());
+        command.arg("--profile-port").arg(profile.port().to_string());
+        command.args(["--log-level", "warn"]);
+        if let Some(app) = &plan.app {
+            command.arg("--app-port").arg(app.port.to_string()).arg("--app-protocol").arg(app.protocol);
+        }
+        command.args(plan.flags).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(std::fs::File::create(&log)?).stdout(std::fs::File::options().append(true).open(&log)?);
+        let started = Instant::now();
+        let child = command.kill_on_drop(true).spawn();
+        let mut child = child.with_context(|| format!("starting {}", plan.program.display()))?;
+        while !is_ready(http).await {
+            let ended = child.try_wait()?;
+            if ended.is_some() || started.elapsed() > READY_WITHIN {
+                let log = std::fs::read_to_string(&log).unwrap_or_default();
+                bail!("{} did not become ready (ended: {ended:?}); its log:\n{log}", plan.program.display());
+            }
+            tokio::time::sleep(Duration::from_micros(500)).await;
+        }
+        let ready_after = started.elapsed();
+        Ok(Self { child, app_id: plan.app_id.to_owned(), http, grpc, ready_after, folder })
+    }
+
+    /// The process.
+    pub(crate) fn process(&self) -> Process {
+        Process(self.child.id().unwrap_or_default())
+    }
+
+    /// Whether it still runs, and the end of its log: what to know when a call failed.
+    pub(crate) fn examine(&mut self) -> String {
+        let state = match self.child.try_wait() {
+            Ok(None) => "runs".to_owned(),
+            Ok(Some(status)) => format!("ENDED with {status}"),
+            Err(error) => error.to_string(),
+        };
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(LOG_LINES).collect();
+        let lines: Vec<&str> = lines.into_iter().rev().collect();
+        format!("{} {state}; the end of its log:\n{}", self.app_id, lines.join("\n"))
+    }
+
+    /// Kills it and waits for its end.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+async fn is_ready(address: SocketAddr) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(b"GET /v1.0/healthz HTTP/1.1\r\nHost: rig\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    matches!(ask.await, Ok(answer) if answer == *b"HTTP/1.1 204")
+}
+
+/// Free ports, all different. Another process may take one before the sidecar does; then its start fails.
+fn free_ports<const N: usize>() -> anyhow::Result<[SocketAddr; N]> {
+    let mut held = Vec::new();
+    let mut ports = [SocketAddr::from(([127, 0, 0, 1], 0)); N];
+    for port in &mut ports {
+        let listener = TcpListener::bind(*port)?;
+        *port = listener.local_addr()?;
+        held.push(listener);
+    }
+    Ok(ports)
+}
