@@ -237,7 +237,8 @@ fn to_grpc(metadata: &Metadata, prefix_http: bool, headers: &mut HeaderMap) -> R
         }
         let prefixed = prefix_http && PERMANENT.contains(&original.as_str());
         let name = if prefixed { format!("dapr-{lower}") } else { lower };
-        if GRPC_RESERVED.contains(&name.as_str()) || name.starts_with(':') {
+        // What the next gRPC client can unpack is its own to say.
+        if GRPC_RESERVED.contains(&name.as_str()) || name.starts_with(':') || name == "grpc-accept-encoding" {
             continue;
         }
         for value in &list.values {
