@@ -25,6 +25,7 @@ pub use notes::{Note, NotesClient};
 pub use ports::free_port;
 pub use program::{Program, is_reference, variable};
 pub use raw::RawHttp1;
+pub use runtime::spawn;
 pub use sidecar::process::Memory;
 pub use sidecar::{Ended, Registry, Sidecar, SidecarBuilder, unique};
 

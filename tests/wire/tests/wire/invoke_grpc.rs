@@ -2,6 +2,7 @@
 
 use http::Response;
 use testkit::{App, Arrived, Sidecar, body_of, echo, path_echo, status};
+use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request};
 use wire::Any;
 use wire::common::http_extension::Verb;
@@ -144,4 +145,14 @@ async fn bodies_near_the_message_limit_pass_between_protocols() {
     request.message.as_mut().unwrap().data = Some(Any::from_bytes(body.clone().into()));
     let response = b.dapr().await.invoke_service(request).await.unwrap().into_inner();
     assert!(response.data.unwrap().value == body);
+}
+
+#[tokio::test]
+async fn compressed_requests_are_understood() {
+    let app = App::grpc().start().await;
+    let (_a, b) = pair(&app).await;
+    let mut dapr =
+        b.dapr().await.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
+    let response = dapr.invoke_service(invocation("a", "any", "hello")).await.unwrap().into_inner();
+    assert_eq!(text(&response), "hello");
 }

@@ -190,7 +190,7 @@ async fn a_slow_call_does_not_hold_up_others() {
         .start()
         .await;
     let (_a, b) = pair(&app).await;
-    let slow = tokio::spawn(b.invoke("a", "slow").try_send());
+    let slow = testkit::spawn(b.invoke("a", "slow").try_send());
     app.saw("/slow", |request| request.open).await;
     assert_eq!(b.invoke("a", "quick").send().await.text(), "soon");
     slow.abort();
@@ -201,7 +201,7 @@ async fn a_caller_that_hangs_up_ends_the_call_of_the_app() {
     ours_only!("the reference lets the app finish a POST that nobody waits for");
     let app = App::http().route("/slow", sleep_then(Duration::from_secs(60), "late")).start().await;
     let (_a, b) = pair(&app).await;
-    let slow = tokio::spawn(b.invoke("a", "slow").try_send());
+    let slow = testkit::spawn(b.invoke("a", "slow").try_send());
     app.saw("/slow", |request| request.open).await;
     slow.abort();
     app.saw("/slow", |request| !request.open).await;

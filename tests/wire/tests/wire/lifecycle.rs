@@ -29,7 +29,7 @@ async fn stopping_does_not_wait_for_idle_connections() {
 async fn work_in_flight_is_finished_before_the_end() {
     let app = App::http().route("/slow", sleep_then(Duration::from_secs(1), "done")).start().await;
     let a = Sidecar::named("a").app(&app).start().await;
-    let call = tokio::spawn(a.invoke("a", "slow").try_send());
+    let call = testkit::spawn(a.invoke("a", "slow").try_send());
     app.saw("/slow", |request| request.open).await;
     let ended = a.stop().await;
     assert_eq!(call.await.unwrap().unwrap().text(), "done");
@@ -40,7 +40,7 @@ async fn work_in_flight_is_finished_before_the_end() {
 async fn work_that_never_ends_does_not_keep_a_sidecar() {
     let app = App::http().route("/slow", sleep_then(Duration::from_secs(60), "never")).start().await;
     let a = Sidecar::named("a").app(&app).flag("--dapr-graceful-shutdown-seconds=1").start().await;
-    let call = tokio::spawn(a.invoke("a", "slow").try_send());
+    let call = testkit::spawn(a.invoke("a", "slow").try_send());
     app.saw("/slow", |request| request.open).await;
     tokio::time::timeout(Duration::from_secs(10), a.stop()).await.expect("the limit is kept");
     assert!(!call.await.unwrap().is_ok_and(|answer| answer.status == 200));

@@ -44,7 +44,7 @@ async fn a_body_without_a_length_is_bounded_too() {
     let app = App::http().route("/echo", echo()).start().await;
     let a = limited(&app).await;
     let (writer, body) = channel_body();
-    let call = tokio::spawn(a.invoke("a", "echo").stream(body).try_send());
+    let call = testkit::spawn(a.invoke("a", "echo").stream(body).try_send());
     for _ in 0..64 {
         if writer.send(Ok(vec![b'x'; 1024].into())).await.is_err() {
             break;
@@ -166,7 +166,7 @@ async fn a_large_body_streams_without_being_held() {
     );
     let before = [a.memory().resident, b.memory().resident];
     let (writer, body) = channel_body();
-    let call = tokio::spawn(b.invoke("a", "count").stream(body).try_send());
+    let call = testkit::spawn(b.invoke("a", "count").stream(body).try_send());
     let piece = bytes::Bytes::from(vec![b'x'; 1 << 20]);
     let mut most = [0, 0];
     for _ in 0..128 {

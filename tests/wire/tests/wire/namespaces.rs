@@ -13,6 +13,16 @@ async fn an_app_is_called_by_its_namespace() {
 }
 
 #[tokio::test]
+async fn over_http_the_own_id_in_another_namespace_is_not_the_own_app() {
+    ours_only!("the reference compares the app id only");
+    let app = App::http().route("/x", reply("from one")).start().await;
+    let a = Sidecar::named("a").namespace("one").app(&app).start().await;
+    assert_eq!(a.invoke("a.two", "x").send().await.status, 500);
+    assert!(app.requests("/x").is_empty());
+    assert_eq!(a.invoke("a.one", "x").send().await.text(), "from one");
+}
+
+#[tokio::test]
 async fn the_own_id_in_another_namespace_is_not_the_own_app() {
     ours_only!("the reference compares the app id only when it proxies gRPC");
     let app = App::grpc().start().await;

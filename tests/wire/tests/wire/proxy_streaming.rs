@@ -51,7 +51,7 @@ async fn uploads_pass_as_a_stream() {
     let (_a, b) = pair(&app).await;
     let (sender, receiver) = mpsc::channel(1);
     let mut client = notes(&b).await;
-    let upload = tokio::spawn(async move { client.upload(Request::new(ReceiverStream::new(receiver))).await });
+    let upload = testkit::spawn(async move { client.upload(Request::new(ReceiverStream::new(receiver))).await });
     sender.send(Note::new("a", 1)).await.unwrap();
     app.saw("/testkit.Notes/Upload", |request| !request.body.is_empty() && !request.complete).await;
     for number in 2..=100 {

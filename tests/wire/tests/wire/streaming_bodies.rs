@@ -27,7 +27,7 @@ type Writer = tokio::sync::mpsc::Sender<Result<Bytes, &'static str>>;
 async fn server_sent_events_pass_as_they_come() {
     let (app, mut writers) = app_with_streams("text/event-stream").await;
     let (_a, b) = pair(&app).await;
-    let opening = tokio::spawn(b.get("/v1.0/invoke/a/method/stream").header("accept", "text/event-stream").open());
+    let opening = testkit::spawn(b.get("/v1.0/invoke/a/method/stream").header("accept", "text/event-stream").open());
     let writer = writers.recv().await.unwrap();
     writer.send(Ok(Bytes::from_static(b"data: 1\n\n"))).await.unwrap();
     let mut events = opening.await.unwrap();
@@ -46,7 +46,7 @@ async fn server_sent_events_pass_as_they_come() {
 async fn chunked_answers_pass_as_they_come() {
     let (app, mut writers) = app_with_streams("application/x-pieces").await;
     let (_a, b) = pair(&app).await;
-    let opening = tokio::spawn(b.get("/v1.0/invoke/a/method/stream").open());
+    let opening = testkit::spawn(b.get("/v1.0/invoke/a/method/stream").open());
     let writer = writers.recv().await.unwrap();
     writer.send(Ok(Bytes::from_static(b"first;"))).await.unwrap();
     let mut pieces = opening.await.unwrap();
@@ -60,7 +60,7 @@ async fn chunked_requests_pass_as_they_come() {
     let app = App::http().route("/echo", echo()).start().await;
     let (_a, b) = pair(&app).await;
     let (writer, body) = channel_body();
-    let opening = tokio::spawn(b.invoke("a", "echo").stream(body).open());
+    let opening = testkit::spawn(b.invoke("a", "echo").stream(body).open());
     writer.send(Ok(Bytes::from_static(b"first;"))).await.unwrap();
     app.saw("/echo", |request| request.body == b"first;" && !request.complete).await;
     writer.send(Ok(Bytes::from_static(b"second;"))).await.unwrap();
@@ -75,7 +75,7 @@ async fn request_and_answer_pass_interleaved() {
     let app = App::http().route("/echo", echo()).start().await;
     let (_a, b) = pair(&app).await;
     let (writer, body) = channel_body();
-    let opening = tokio::spawn(b.invoke("a", "echo").stream(body).open());
+    let opening = testkit::spawn(b.invoke("a", "echo").stream(body).open());
     writer.send(Ok(Bytes::from_static(b"0;"))).await.unwrap();
     let mut answer = opening.await.unwrap();
     assert_eq!(answer.until(";").await, "0;");
@@ -107,7 +107,7 @@ async fn a_request_that_breaks_off_is_never_whole() {
     let (a, b) = pair(&app).await;
     for (count, caller) in [&a, &b].into_iter().enumerate() {
         let (writer, body) = channel_body();
-        let call = tokio::spawn(caller.invoke("a", "echo").stream(body).try_send());
+        let call = testkit::spawn(caller.invoke("a", "echo").stream(body).try_send());
         writer.send(Ok(Bytes::from_static(b"half"))).await.unwrap();
         while app.requests("/echo").len() <= count {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -135,7 +135,7 @@ async fn an_answer_cut_short_of_its_length_passes_without_that_length() {
 async fn a_reader_that_leaves_ends_the_stream_of_the_app() {
     let (app, mut writers) = app_with_streams("text/event-stream").await;
     let (_a, b) = pair(&app).await;
-    let opening = tokio::spawn(b.get("/v1.0/invoke/a/method/stream").open());
+    let opening = testkit::spawn(b.get("/v1.0/invoke/a/method/stream").open());
     let writer = writers.recv().await.unwrap();
     writer.send(Ok(Bytes::from_static(b"data: 1\n\n"))).await.unwrap();
     let mut events = opening.await.unwrap();
