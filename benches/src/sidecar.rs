@@ -59,11 +59,14 @@ impl Sidecar {
     /// When it does not become ready; the last lines of its log are in the error.
     pub(crate) async fn start(plan: &Plan<'_>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("state.yaml"), STATE)?;
+        // Apart from the log: a sidecar may watch its resources, and would wake itself with every line.
+        let resources = folder.path().join("resources");
+        std::fs::create_dir(&resources)?;
+        std::fs::write(resources.join("state.yaml"), STATE)?;
         let log = folder.path().join("log");
         let [http, grpc, internal, metrics, profile] = free_ports()?;
         let mut command = Command::new(plan.program);
-        command.arg("--app-id").arg(plan.app_id).arg("--resources-path").arg(folder.path());
+        command.arg("--app-id").arg(plan.app_id).arg("--resources-path").arg(&resources);
         command.arg("--dapr-http-port").arg(http.port().to_string());
         command.arg("--dapr-grpc-port").arg(grpc.port().to_string());
         command.arg("--dapr-internal-grpc-port").arg(internal.port().to_string());
