@@ -5,7 +5,7 @@ use tonic::{Code, Request};
 use wire::Any;
 use wire::common::http_extension::Verb;
 use wire::common::{HttpExtension, InvokeRequest};
-use wire::runtime::InvokeServiceRequest;
+use wire::runtime::{GetMetadataRequest, GetSecretRequest, GetStateRequest, InvokeServiceRequest};
 
 use crate::pair;
 
@@ -190,5 +190,22 @@ async fn a_denied_api_is_denied_however_its_path_is_written() {
         let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         let answer = RawHttp1::exchange(a.http_port(), request).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{target}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_list_means_the_same_over_grpc() {
+    let denied = "api:\n  denied:\n    - name: state\n      version: v1\n      protocol: grpc\n";
+    let allowed = "api:\n  allowed:\n    - name: metadata\n      version: v1\n      protocol: grpc\n";
+    for (rules, secrets_are_open) in [(denied, true), (allowed, false)] {
+        let a = Sidecar::named("a").memory_store("store").configuration(rules).start().await;
+        let mut dapr = a.dapr().await;
+        let read = GetStateRequest { store_name: "store".into(), key: "key".into(), ..GetStateRequest::default() };
+        let refused = dapr.get_state(read).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unimplemented, "{rules}: {refused:?}");
+        dapr.get_metadata(GetMetadataRequest {}).await.unwrap();
+        let secret = GetSecretRequest { store_name: "nowhere".into(), key: "k".into(), ..GetSecretRequest::default() };
+        let answered = dapr.get_secret(secret).await.unwrap_err();
+        assert_eq!(answered.code() != Code::Unimplemented, secrets_are_open, "{rules}: {answered:?}");
     }
 }
