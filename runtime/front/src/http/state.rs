@@ -1,5 +1,4 @@
 //! The state API over HTTP: paths, query strings and JSON bodies to the state block and back. Called by the HTTP door.
-//!
 //! Values are never parsed: what stands in the body is stored and read. Where the target tells in Go's words what is wrong
 //! with a body, so do we: apps and SDKs compare them.
 
