@@ -6,7 +6,6 @@ mod endpoints;
 mod entry;
 mod host;
 pub mod options;
-mod presented;
 mod providers;
 mod run;
 mod servers;
@@ -15,5 +14,5 @@ mod variables;
 
 pub use entry::main;
 pub use options::{Command, Options, OptionsError};
-pub use presented::{OWN_VERSION, TARGET_VERSION};
 pub use run::{Fatal, run};
+pub use service::release::{OWN_VERSION, TARGET_VERSION};

@@ -259,7 +259,7 @@ impl Role {
             own_address: resolution.1,
             resolution: resolution.0,
             sidecars: Sidecars::new(connections, self.max_message()),
-            forwarded: Forwarded::new(address, &host::name()),
+            forwarded: Forwarded::new(address, &service::host_name()),
             tracing: settings::tracing(&self.configuration),
             max_message: self.options.max_body_bytes.unwrap_or(u64::MAX),
         })
