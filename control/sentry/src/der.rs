@@ -50,6 +50,12 @@ fn bits(element: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The bytes of a positive integer, without zeros before them.
+pub(crate) fn positive(element: &[u8]) -> Option<&[u8]> {
+    let content = split(element)?.content;
+    Some(content.strip_prefix(&[0]).unwrap_or(content))
+}
+
 /// A sequence of these elements.
 pub(crate) fn sequence(elements: &[&[u8]]) -> Vec<u8> {
     tagged(SEQUENCE, &elements.concat())
@@ -117,7 +123,10 @@ impl<'a> Signed<'a> {
             algorithm.public_key_alg_id().as_ref() == key_algorithm
                 && algorithm.signature_alg_id().as_ref() == self.algorithm
         };
-        webpki::ALL_VERIFICATION_ALGS.iter().find(fits).is_some_and(|it| it.verify_signature(key, self.content, self.signature).is_ok())
+        webpki::ALL_VERIFICATION_ALGS
+            .iter()
+            .find(fits)
+            .is_some_and(|it| it.verify_signature(key, self.content, self.signature).is_ok())
     }
 }
 

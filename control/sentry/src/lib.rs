@@ -6,3 +6,4 @@ pub mod issuing;
 pub mod request;
 pub mod rotation;
 pub mod store;
+pub mod tokens;

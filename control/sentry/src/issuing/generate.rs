@@ -102,6 +102,5 @@ fn is_writable(moment: SystemTime) -> bool {
 
 /// A name in the type that the target's library chooses for it.
 fn text(name: &str) -> DnValue {
-    PrintableString::try_from(name)
-        .map_or_else(|_| DnValue::Utf8String(name.to_owned()), DnValue::PrintableString)
+    PrintableString::try_from(name).map_or_else(|_| DnValue::Utf8String(name.to_owned()), DnValue::PrintableString)
 }

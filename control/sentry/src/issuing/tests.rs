@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ED25519,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ED25519,
 };
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{PrivateKeyDer, UnixTime};
@@ -251,8 +251,7 @@ fn an_issuer_whose_signatures_clients_would_refuse_is_refused() {
     let reason = |made: Made| refusal(&made.anchors, &made.chain, &made.key);
     let no_authority = below(plain_root(), &key, |issuer| issuer.is_ca = IsCa::ExplicitNoCa);
     assert_eq!(reason(no_authority), "intermediate certificate is not valid for signing");
-    let may_not_sign =
-        below(plain_root(), &key, |issuer| issuer.key_usages = vec![KeyUsagePurpose::DigitalSignature]);
+    let may_not_sign = below(plain_root(), &key, |issuer| issuer.key_usages = vec![KeyUsagePurpose::DigitalSignature]);
     assert_eq!(reason(may_not_sign), "intermediate certificate is not valid for signing");
     let no_room = below(authority("root", BasicConstraints::Constrained(0)), &key, |_| {});
     assert!(reason(no_room).contains("clients would refuse"));

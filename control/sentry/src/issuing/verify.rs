@@ -134,7 +134,9 @@ fn link<'a>(
         until: one.until.min(other.until),
     });
     if life.from > life.until {
-        return Err(unverified("issuer chain does not belong to trust anchors: there is no time at which all of it counts"));
+        return Err(unverified(
+            "issuer chain does not belong to trust anchors: there is no time at which all of it counts",
+        ));
     }
     Ok(Links { root, facts, life })
 }
