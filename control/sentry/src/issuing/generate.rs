@@ -3,6 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::Ed25519KeyPair;
 use rcgen::string::PrintableString;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -56,8 +58,7 @@ impl NewPair {
 
     fn made(&self, now: SystemTime) -> Result<Generated, String> {
         let told = |error: rcgen::Error| error.to_string();
-        let (root_key, key) = (KeyPair::generate_for(&PKCS_ED25519), KeyPair::generate_for(&PKCS_ED25519));
-        let (root_key, key) = (root_key.map_err(told)?, key.map_err(told)?);
+        let (root_key, key) = (KeyPair::generate_for(&PKCS_ED25519).map_err(told)?, issuer_key()?);
         let root_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign];
         let root_params = self.authority(self.sentry.trust_domain(), root_usages.clone(), now)?;
         let root: CertificateDer<'static> = root_params.self_signed(&root_key).map_err(told)?.into();
@@ -92,6 +93,13 @@ impl NewPair {
         params.distinguished_name.push(DnType::OrganizationName, text(organisation));
         Ok(params)
     }
+}
+
+/// A key in the first version of PKCS#8, which every program reads.
+fn issuer_key() -> Result<KeyPair, String> {
+    let written = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new());
+    let written = written.map_err(|_| "the system gives no randomness".to_owned())?;
+    KeyPair::try_from(written.as_ref()).map_err(|error| error.to_string())
 }
 
 /// Whether X.509 can write the year.

@@ -89,11 +89,12 @@ impl Store for FileStore {
     }
 }
 
-/// Files are waited for on a thread of their own.
+/// Files are waited for on a thread of their own, which logs where the caller does.
 async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
+    let log = tracing::dispatcher::get_default(Clone::clone);
+    match tokio::task::spawn_blocking(move || tracing::dispatcher::with_default(&log, work)).await {
         Ok(done) => done,
         Err(error) => Err(StoreError(format!("the files of the bundle: {error}"))),
     }
@@ -133,13 +134,14 @@ fn read_each(names: &FileNames) -> Result<Contents, StoreError> {
 }
 
 fn update(names: &FileNames, mut change: Change) -> Result<Contents, StoreError> {
-    let old = read(names)?;
-    let Some(_) = change(&old).map_err(StoreError)? else { return Ok(old) };
+    let seen = read(names)?;
+    let Some(wanted) = change(&seen).map_err(StoreError)? else { return Ok(seen) };
     // The folder itself is the lock, so that no file of ours lies about. Whoever waited for it looks again.
     let folder = File::open(&names.folder).map_err(|error| failed("open", &names.folder, &error))?;
     folder.lock().map_err(|error| failed("lock", &names.folder, &error))?;
     let old = read(names)?;
-    let Some(new) = change(&old).map_err(StoreError)? else { return Ok(old) };
+    let changed = if old == seen { Some(wanted) } else { change(&old).map_err(StoreError)? };
+    let Some(new) = changed else { return Ok(old) };
     let is_addition = old.iter().all(|(part, text)| new.get(part) == Some(text));
     if is_addition {
         for (part, text) in new.iter().filter(|(part, _)| old.get(*part).is_none()) {

@@ -171,7 +171,7 @@ impl TokenKey {
         self.algorithm
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
         let failed = |_| "the cryptographic library did not sign".to_owned();
         let random = SystemRandom::new();
         match &self.pair {
