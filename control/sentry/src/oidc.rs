@@ -12,7 +12,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, 
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use service::{Body, Health, Listener, ServeOptions, ServerTls, Shutdown, Tasks, body};
+use service::{Body, HealthTarget, Listener, ServeOptions, ServerTls, Shutdown, Tasks, body};
 
 use crate::authority::Authority;
 use crate::options::OidcOptions;
@@ -59,10 +59,9 @@ impl Oidc {
         self,
         listener: Listener,
         tls: Option<ServerTls>,
-        health: Health,
+        health: HealthTarget,
         (shutdown, tasks): (Shutdown, Tasks),
     ) {
-        let target = health.target("oidc-server");
         let kind = if tls.is_some() { "" } else { " (insecure)" };
         tracing::info!(target: TARGET, "Starting OIDC HTTP server{kind} on {}", listener.address());
         let oidc = Arc::new(self);
@@ -70,9 +69,9 @@ impl Oidc {
             let answer = oidc.answer(&request.map(drop));
             async move { Ok::<_, Infallible>(answer) }
         });
-        target.ready();
+        health.ready();
         service::serve(listener, service, ServeOptions { tls, ..ServeOptions::default() }, shutdown, tasks).await;
-        target.not_ready();
+        health.not_ready();
         tracing::info!(target: TARGET, "Shutting down OIDC HTTP server");
     }
 

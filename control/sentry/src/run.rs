@@ -9,7 +9,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use identity::Held;
-use service::{Environment, Health, Host, Listener, ServeOptions, ServerTls, Shutdown, Tasks, listen};
+use service::{Environment, Health, HealthTarget, Host, Listener, ServeOptions, ServerTls, Shutdown, Tasks, listen};
 use telemetry::Metrics;
 use wire::sentry::sign_certificate_request::TokenValidator;
 
@@ -79,9 +79,12 @@ impl Role {
     async fn start(&self, settings: &Settings) -> Result<(), Fatal> {
         let metrics = Metrics::new("", &[]);
         let counts = Counts::new(&metrics);
+        // Every part is known before anybody can ask whether all of them are well.
+        let (security, service) = (self.health.target("security-provider"), self.health.target("sentry-server"));
+        let discovery = self.options.oidc.is_some().then(|| self.health.target("oidc-server"));
+        let validators = self.validators(settings).await?;
         self.serve_healthz().await?;
         self.serve_metrics(metrics).await?;
-        let validators = self.validators(settings).await?;
         tracing::info!(target: "dapr.sentry.ca", "Using local file system for trust bundle storage");
         let folder = &self.options.files.folder;
         let store = FileStore::open(self.options.files.clone()).map_err(|error| {
@@ -99,9 +102,8 @@ impl Role {
             counts: counts.clone(),
         };
         let held = own.first().map_err(|error| format!("error creating security: {error}"))?;
-        let security = self.health.target("security-provider");
         self.tasks.spawn("own identity", own.keep(held.clone(), security, self.shutdown.clone()));
-        self.serve_discovery(&authority).await?;
+        self.serve_discovery(&authority, discovery).await?;
         let (kept, shutdown, tasks) = (authority.clone(), self.shutdown.clone(), self.tasks.clone());
         self.tasks.spawn("bundle", async move { keeper.keep(kept, shutdown, &tasks).await });
         let parts = Parts {
@@ -113,7 +115,7 @@ impl Role {
             cluster_domain: self.options.id.trust_domain().to_owned(),
             counts,
         };
-        self.serve(parts, &held).await
+        self.serve(parts, &held, service).await
     }
 
     async fn bind(&self, purpose: &'static str, (host, port): &(Host, u16)) -> Result<Listener, Fatal> {
@@ -183,13 +185,10 @@ impl Role {
         }
     }
 
-    async fn serve_discovery(&self, authority: &Authority) -> Result<(), Fatal> {
-        let options = match &self.options.oidc {
-            Some(options) => options.clone(),
-            None => {
-                tracing::info!(target: TARGET, "OIDC HTTP server is disabled");
-                return Ok(());
-            }
+    async fn serve_discovery(&self, authority: &Authority, health: Option<HealthTarget>) -> Result<(), Fatal> {
+        let (Some(options), Some(health)) = (self.options.oidc.clone(), health) else {
+            tracing::info!(target: TARGET, "OIDC HTTP server is disabled");
+            return Ok(());
         };
         let Some(address) = &options.listen else { return Ok(()) };
         tracing::info!(target: TARGET, "Starting OIDC HTTP server on port {}", address.1);
@@ -200,9 +199,7 @@ impl Role {
         let listener = self.bind("discovery (--oidc-server-listen-port)", address).await?;
         let issuer = self.options.jwt.as_ref().and_then(|jwt| jwt.issuer.clone());
         let oidc = Oidc::new(&options, issuer, authority.clone());
-        // Not well until the files of its certificate are there.
-        let target = self.health.target("oidc-server");
-        let (health, shutdown, tasks) = (self.health.clone(), self.shutdown.clone(), self.tasks.clone());
+        let (shutdown, tasks) = (self.shutdown.clone(), self.tasks.clone());
         let fatal = self.shutdown.clone();
         self.tasks.spawn("discovery", async move {
             let tls = match tls(&options, &shutdown, &tasks).await {
@@ -213,13 +210,12 @@ impl Role {
                     return;
                 }
             };
-            drop(target);
             oidc.serve(listener, tls, health, (shutdown, tasks)).await;
         });
         Ok(())
     }
 
-    async fn serve(&self, parts: Parts, held: &Held) -> Result<(), Fatal> {
+    async fn serve(&self, parts: Parts, held: &Held, health: HealthTarget) -> Result<(), Fatal> {
         let address = &self.options.listen.service;
         let listener = self.bind("the certificate authority (--port)", address).await?;
         let config = identity::server_config(held, None, &[b"h2"]).map_err(|error| Fatal(error.to_string()))?;
@@ -233,12 +229,11 @@ impl Role {
             async move { Ok::<_, Infallible>(server.handle(request).await) }
         });
         tracing::info!(target: "dapr.sentry.server", "Running gRPC server on port {}", address.1);
-        let target = self.health.target("sentry-server");
-        target.ready();
+        health.ready();
         let (shutdown, tasks) = (self.shutdown.clone(), self.tasks.clone());
         self.tasks.spawn("certificate authority", async move {
             service::serve(listener, service, options, shutdown, tasks).await;
-            target.not_ready();
+            health.not_ready();
             tracing::info!(target: "dapr.sentry.server", "Shutting down gRPC server");
         });
         Ok(())
