@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use blocks::metadata::Provider;
 use component::{Error, ErrorKind, IdentityCertificate, IdentitySource, IdentityToken};
 use identity::{Credential, Observer, Security};
-use service::{Connections, Dialer, Lifetimes, Shutdown, Tasks};
+use service::{Connections, Dialer, Lifetimes, ServerTls, Shutdown, Tasks};
 use telemetry::Metrics;
 use telemetry::metrics::names;
 
@@ -76,9 +76,19 @@ impl Observer for Counted {
     }
 }
 
+/// TLS of the port for other sidecars: whoever calls there proves who it is.
+pub(crate) fn server_tls(security: Option<&Security>) -> Result<Option<ServerTls>, Fatal> {
+    let tls = security.map(|security| security.server(&[b"h2"])).transpose();
+    tls.map_err(|error| Fatal::new(format!("TLS of the internal port: {error}")))
+}
+
 /// What components see of it.
+pub(crate) fn offered(security: &Security) -> Arc<dyn IdentitySource> {
+    Arc::new(Offered(security.clone()))
+}
+
 #[derive(Debug)]
-pub(crate) struct Offered(pub(crate) Security);
+struct Offered(Security);
 
 impl IdentitySource for Offered {
     fn certificate(&self) -> Option<IdentityCertificate> {

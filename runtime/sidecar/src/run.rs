@@ -10,10 +10,10 @@ use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
 use blocks::metadata::Metadata;
 use blocks::secrets::Secrets;
 use blocks::state::State;
-use component::IdentitySource;
 use component::resolver::{Instance, Resolver};
 use front::{Api, Cors, GrpcDoor, HttpDoor, HttpOptions, Limits};
 use http::HeaderValue;
+use identity::Security;
 use loaded::LoadedComponents;
 use mesh::{Resolution, Server, Sidecars};
 use resources::{Configuration, Selection};
@@ -123,21 +123,9 @@ impl Role {
         let instance = self.instance(&address, internal_port);
         let own_address = instance.endpoint();
         discovery::register(Arc::clone(&resolver), resolver_name, instance, &self.tasks);
-        let components = LoadedComponents::default();
         let found = self.load_resources()?;
-        let loading = found.components.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
-        let count = loading.len();
-        let offered =
-            security.clone().map(|security| Arc::new(own_identity::Offered(security)) as Arc<dyn IdentitySource>);
-        let surroundings = components::Surroundings { tasks: &self.tasks, identity: offered };
-        components::load((options, &self.environment), &self.configuration, loading, &components, surroundings).await?;
-        tracing::debug!(target: "dapr.runtime", "{count} component resources read");
-        let endpoint_resources = found.http_endpoints.unwrap_or_else(|error| {
-            tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
-            Vec::new()
-        });
-        let endpoints =
-            endpoints::prepare(options, &self.environment, endpoint_resources, &components, &self.tasks).await?;
+        let components = self.load_components(found.components, security.as_ref()).await?;
+        let endpoints = self.prepare_endpoints(found.http_endpoints, &components).await?;
         let health = if options.app.health.is_some() && options.app.port.is_some() {
             Health::probed()
         } else {
@@ -168,11 +156,37 @@ impl Role {
             limits: Limits { max_body: options.max_body_bytes.unwrap_or(u64::MAX) },
         });
         let intake = Shutdown::new();
-        let tls = security.map(|security| security.server(&[b"h2"])).transpose();
-        let tls = tls.map_err(|error| Fatal::new(format!("TLS of the internal port: {error}")))?;
+        let tls = own_identity::server_tls(security.as_ref())?;
         self.open(api, invoker, (internal, tls), intake.clone()).await?;
         outbound.ready();
         Ok(Running { components, resolver, channel, health, ready, intake })
+    }
+
+    async fn load_components(
+        &self,
+        found: Result<Vec<resources::Component>, resources::Error>,
+        security: Option<&Security>,
+    ) -> Result<LoadedComponents, Fatal> {
+        let found = found.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
+        let (count, components) = (found.len(), LoadedComponents::default());
+        let surroundings =
+            components::Surroundings { tasks: &self.tasks, identity: security.map(own_identity::offered) };
+        let sidecar = (&self.options, &self.environment);
+        components::load(sidecar, &self.configuration, found, &components, surroundings).await?;
+        tracing::debug!(target: "dapr.runtime", "{count} component resources read");
+        Ok(components)
+    }
+
+    async fn prepare_endpoints(
+        &self,
+        found: Result<Vec<resources::HttpEndpoint>, resources::Error>,
+        components: &LoadedComponents,
+    ) -> Result<Endpoints, Fatal> {
+        let found = found.unwrap_or_else(|error| {
+            tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
+            Vec::new()
+        });
+        endpoints::prepare(&self.options, &self.environment, found, components, &self.tasks).await
     }
 
     async fn serve_metrics(&self, metrics: &Metrics) -> Result<(), Fatal> {

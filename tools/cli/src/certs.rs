@@ -81,6 +81,14 @@ impl Judge {
     }
 }
 
+/// What is known of one certificate.
+struct Held {
+    what: &'static str,
+    name: String,
+    until: SystemTime,
+    state: &'static str,
+}
+
 struct Report {
     judge: Judge,
     rows: Vec<Row>,
@@ -93,13 +101,13 @@ impl Report {
         match read {
             Ok((name, validity)) => {
                 let state = self.judge.state(validity.from, validity.until);
-                self.row(holder, what, name, validity.until, state);
+                self.row(holder, Held { what, name, until: validity.until, state });
             }
             Err(error) => self.problems.push(format!("{holder}, {what}: {error}")),
         }
     }
 
-    fn row(&mut self, holder: &str, what: &'static str, name: String, until: SystemTime, state: &'static str) {
+    fn row(&mut self, holder: &str, Held { what, name, until, state }: Held) {
         if matches!(state, "ENDED" | "NOT YET") {
             self.problems.push(format!("the {what} of {holder} does not count: {state}"));
         }
@@ -150,7 +158,7 @@ impl Report {
             match (holder.told, holder.address) {
                 (Some((name, until)), _) => {
                     let state = if until < self.judge.now { "ENDED" } else { "good" };
-                    self.row(&holder.name, "identity", name, until, state);
+                    self.row(&holder.name, Held { what: "identity", name, until, state });
                 }
                 (None, Some(address)) => self.port(&holder.name, &address).await,
                 (None, None) => self

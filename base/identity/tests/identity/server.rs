@@ -9,15 +9,14 @@ use identity::Security;
 use security::Peer;
 use service::{Body, Connections, Credentials, Dialer, Endpoint, Host, Lifetimes, ServeOptions, Shutdown, Tasks};
 
-pub struct Server {
-    pub address: String,
-    pub shutdown: Shutdown,
-    pub tasks: Tasks,
+pub(crate) struct Server {
+    pub(crate) address: String,
+    shutdown: Shutdown,
 }
 
 impl Server {
     /// Answers every request with the id of the caller and the number of the caller's port.
-    pub async fn start(security: &Security) -> Self {
+    pub(crate) async fn start(security: &Security) -> Self {
         let (shutdown, tasks) = (Shutdown::new(), Tasks::new());
         let host = Host::parse("127.0.0.1").unwrap();
         let listener = service::listen::bind_tcp("a test", &host, 0).await.unwrap();
@@ -29,17 +28,23 @@ impl Server {
             Ok::<_, std::convert::Infallible>(Response::new(service::body::full(format!("{who} {port}"))))
         });
         tasks.spawn("server", service::serve(listener, told, options, shutdown.clone(), tasks.clone()));
-        Self { address, shutdown, tasks }
+        Self { address, shutdown }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.request();
     }
 }
 
 /// A pool of connections with these credentials.
-pub fn pool(credentials: Arc<dyn Credentials>) -> Connections {
+pub(crate) fn pool(credentials: Arc<dyn Credentials>) -> Connections {
     Connections::new(Dialer::with_credentials(credentials), true, Lifetimes::default(), Tasks::new())
 }
 
 /// Calls `peer` there: the id that it saw, and our port as it saw it.
-pub async fn call(pool: &Connections, address: &str, peer: &str) -> Result<(String, String), String> {
+pub(crate) async fn call(pool: &Connections, address: &str, peer: &str) -> Result<(String, String), String> {
     let request = Request::builder().uri("https://any/").body(service::body::empty()).unwrap();
     let answer = pool.send(Endpoint { address, peer }, request).await.map_err(|error| error.reason().to_owned())?;
     let text = read(answer.into_body()).await;
