@@ -158,12 +158,12 @@ impl Invoker {
         let address =
             parts.resolution.lookup(id, namespace).await.map_err(|error| Failure::plain(error.to_string()))?;
         self.refuse_itself(id, namespace, address.as_str())?;
-        let answer = match parts.sidecars.reach(address.as_str()).await {
+        let answer = match parts.sidecars.reach(&address).await {
             Ok(()) => {
                 let once = matches!(call.payload, Payload::Once(_));
                 parts
                     .sidecars
-                    .call(address.as_str(), id, call)
+                    .call(&address, id, call)
                     .await
                     .map_err(|failure| Failure { unsent: failure.unsent && !once, ..failure })
             }

@@ -7,6 +7,7 @@ mod endpoints;
 mod entry;
 mod host;
 pub mod options;
+mod own_identity;
 mod presented;
 mod providers;
 mod run;

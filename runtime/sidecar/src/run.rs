@@ -10,6 +10,7 @@ use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
 use blocks::metadata::Metadata;
 use blocks::secrets::Secrets;
 use blocks::state::State;
+use component::IdentitySource;
 use component::resolver::{Instance, Resolver};
 use front::{Api, Cors, GrpcDoor, HttpDoor, HttpOptions, Limits};
 use http::HeaderValue;
@@ -17,12 +18,13 @@ use loaded::LoadedComponents;
 use mesh::{Resolution, Server, Sidecars};
 use resources::{Configuration, Selection};
 use security::AccessControl;
-use service::dial::Dialer;
-use service::{Connections, Environment, Lifetimes, Shutdown, Tasks};
+use service::{Environment, Lifetimes, ServerTls, Shutdown, Tasks};
 use telemetry::Metrics;
 
 use crate::servers::{Serving, Sockets, bind_internal};
-use crate::{Options, access_control, components, discovery, endpoints, host, providers, settings, variables};
+use crate::{
+    Options, access_control, components, discovery, endpoints, host, own_identity, providers, settings, variables,
+};
 
 /// Why the role cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +64,9 @@ pub async fn run(
     let environment = variables::with_own(&options, &environment);
     let configuration = settings::load(&options, &environment)?;
     let access_control = access_control::load(&options, &configuration)?;
-    // Calls between sidecars have no certificates in this build: `--enable-mtls` is refused.
-    access_control.iter().for_each(access_control::tell_unproven);
+    if options.identity.is_none() {
+        access_control.iter().for_each(access_control::tell_unproven);
+    }
     for notice in options.notices.iter().chain(&settings::notices(&configuration)) {
         tracing::info!(target: "dapr.runtime", "{notice}");
     }
@@ -120,6 +123,7 @@ impl Role {
         let metrics = Metrics::new(&options.app_id, &self.configuration.metric().latency_buckets());
         self.serve_metrics(&metrics).await?;
         let internal = bind_internal(options).await?;
+        let security = own_identity::obtain(options, &metrics, &self.tasks, &self.shutdown).await?;
         let internal_port = internal.address().port().unwrap_or_default();
         let address = host::address(&self.environment)
             .ok_or_else(|| Fatal::new("failed to determine host address: could not determine host IP address"))?;
@@ -131,7 +135,10 @@ impl Role {
         let found = self.load_resources()?;
         let loading = found.components.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
         let count = loading.len();
-        components::load((options, &self.environment), &self.configuration, loading, &components, &self.tasks).await?;
+        let offered =
+            security.clone().map(|security| Arc::new(own_identity::Offered(security)) as Arc<dyn IdentitySource>);
+        let surroundings = components::Surroundings { tasks: &self.tasks, identity: offered };
+        components::load((options, &self.environment), &self.configuration, loading, &components, surroundings).await?;
         tracing::debug!(target: "dapr.runtime", "{count} component resources read");
         let endpoint_resources = found.http_endpoints.unwrap_or_else(|error| {
             tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
@@ -150,7 +157,9 @@ impl Role {
         let outbound = outbound_ready.target("app");
         let endpoint_names = endpoints.names();
         let resolution = Resolution::new(Arc::clone(&resolver), internal_port, self.tasks.clone());
-        let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address), &address);
+        let connections = own_identity::connections(security.as_ref(), self.lifetimes(), self.tasks.clone());
+        let sidecars = Sidecars::new(connections, self.max_message());
+        let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address, sidecars), &address);
         let providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
         let api = Arc::new(Api {
             app_id: options.app_id.clone(),
@@ -166,7 +175,9 @@ impl Role {
             limits: Limits { max_body: options.max_body_bytes.unwrap_or(u64::MAX) },
         });
         let intake = Shutdown::new();
-        self.open(api, invoker, internal, intake.clone()).await?;
+        let tls = security.map(|security| security.server(&[b"h2"])).transpose();
+        let tls = tls.map_err(|error| Fatal::new(format!("TLS of the internal port: {error}")))?;
+        self.open(api, invoker, (internal, tls), intake.clone()).await?;
         outbound.ready();
         Ok(Running { components, resolver, channel, health, ready, intake })
     }
@@ -242,15 +253,9 @@ impl Role {
         &self,
         channel: Option<Channel>,
         endpoints: Endpoints,
-        resolution: (Resolution, String),
+        (resolution, own_address, sidecars): (Resolution, String, Sidecars),
         address: &str,
     ) -> Invoker {
-        let lifetimes = Lifetimes {
-            idle: self.duration("DAPR_GRPC_MAX_CONN_IDLE", Lifetimes::default().idle),
-            sweep: self.duration("DAPR_GRPC_CONN_COLLECTOR_INTERVAL", Lifetimes::default().sweep),
-            ..Lifetimes::default()
-        };
-        let connections = Connections::new(Dialer::plain(), false, lifetimes, self.tasks.clone());
         Invoker::new(Parts {
             identity: Identity {
                 app_id: self.options.app_id.clone(),
@@ -262,13 +267,21 @@ impl Role {
             access_control: self.access_control.clone(),
             channel,
             endpoints,
-            own_address: resolution.1,
-            resolution: resolution.0,
-            sidecars: Sidecars::new(connections, self.max_message()),
+            own_address,
+            resolution,
+            sidecars,
             forwarded: Forwarded::new(address, &host::name()),
             tracing: settings::tracing(&self.configuration),
             max_message: self.options.max_body_bytes.unwrap_or(u64::MAX),
         })
+    }
+
+    fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            idle: self.duration("DAPR_GRPC_MAX_CONN_IDLE", Lifetimes::default().idle),
+            sweep: self.duration("DAPR_GRPC_CONN_COLLECTOR_INTERVAL", Lifetimes::default().sweep),
+            ..Lifetimes::default()
+        }
     }
 
     fn duration(&self, variable: &str, default: Duration) -> Duration {
@@ -288,7 +301,7 @@ impl Role {
         &self,
         api: Arc<Api>,
         invoker: Invoker,
-        internal: service::Listener,
+        (internal, tls): (service::Listener, Option<ServerTls>),
         intake: Shutdown,
     ) -> Result<(), Fatal> {
         let options = &self.options;
@@ -323,7 +336,7 @@ impl Role {
             tracing::info!(target: "dapr.runtime", "The request body size parameter is: {bytes} bytes");
         }
         let address = internal.address();
-        serving.internal(internal, Server::new(Arc::new(invoker), self.max_message()));
+        serving.internal(internal, tls, Server::new(Arc::new(invoker), self.max_message()));
         tracing::info!(target: "dapr.runtime", "Internal gRPC server is running on {address}");
         Ok(())
     }

@@ -125,8 +125,8 @@ impl Invoker {
             let looked_up = parts.resolution.lookup(id, namespace).await;
             let address = looked_up.map_err(|error| Failure::plain(error.to_string()))?;
             self.refuse_itself(id, namespace, address.as_str())?;
-            match parts.sidecars.reach(address.as_str()).await {
-                Ok(()) => return parts.sidecars.proxy(address.as_str(), request).await,
+            match parts.sidecars.reach(&address).await {
+                Ok(()) => return parts.sidecars.proxy(&address, request).await,
                 Err(failure) if !again => return Err(failure),
                 Err(_) => {
                     parts.resolution.forget(id, namespace);
