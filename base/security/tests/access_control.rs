@@ -5,7 +5,7 @@
 //! raw methods through `NormalizeMethod`. Lists that we refuse and the target does not (the same operation or caller twice)
 //! were left out. `1` is allowed; a caller of `null` proved nothing. Six thousand lists of another seed agreed as well.
 
-#![expect(clippy::unwrap_used, reason = "what a test prepares may fail the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test prepares may fail the test")]
 
 use proptest::prelude::*;
 use resources::{AccessControlSpec, AppOperation, AppPolicySpec};
