@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use blocks::metadata::Provider;
 use component::{Error, ErrorKind, IdentityCertificate, IdentitySource, IdentityToken};
 use identity::{Credential, Observer, Security};
 use service::{Connections, Dialer, Lifetimes, Shutdown, Tasks};
@@ -47,6 +48,16 @@ pub(crate) fn connections(security: Option<&Security>, lifetimes: Lifetimes, tas
         }
         None => Connections::new(Dialer::plain(), false, lifetimes, tasks),
     }
+}
+
+/// What the metadata API tells of it, beside what the target tells: whose it is, and when it ends in seconds since 1970.
+pub(crate) fn told(security: Security) -> Provider {
+    Box::new(move |answer| {
+        let credential = security.held().current();
+        let until = credential.validity.until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        answer.extended_metadata.insert("trilbyIdentity".to_owned(), credential.id.to_string());
+        answer.extended_metadata.insert("trilbyIdentityUntil".to_owned(), until.as_secs().to_string());
+    })
 }
 
 struct Counted(Metrics);

@@ -160,7 +160,8 @@ impl Role {
         let connections = own_identity::connections(security.as_ref(), self.lifetimes(), self.tasks.clone());
         let sidecars = Sidecars::new(connections, self.max_message());
         let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address, sidecars), &address);
-        let providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
+        let mut providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
+        providers.extend(security.clone().map(own_identity::told));
         let api = Arc::new(Api {
             app_id: options.app_id.clone(),
             invoker: invoker.clone(),
