@@ -1,5 +1,6 @@
 //! daprd itself: options, wiring, component lifecycle, shutdown. The only crate that knows every other part of the runtime.
 
+mod access_control;
 mod components;
 mod discovery;
 mod endpoints;

@@ -17,11 +17,14 @@ use identity::Security;
 use loaded::LoadedComponents;
 use mesh::{Resolution, Server, Sidecars};
 use resources::{Configuration, Selection};
+use security::AccessControl;
 use service::{Environment, Lifetimes, ServerTls, Shutdown, Tasks};
 use telemetry::Metrics;
 
 use crate::servers::{Serving, Sockets, bind_internal};
-use crate::{Options, components, discovery, endpoints, host, own_identity, providers, settings, variables};
+use crate::{
+    Options, access_control, components, discovery, endpoints, host, own_identity, providers, settings, variables,
+};
 
 /// Why the role cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +63,17 @@ pub async fn run(
     }
     let environment = variables::with_own(&options, &environment);
     let configuration = settings::load(&options, &environment)?;
+    let access_control = access_control::load(&options, &configuration)?;
+    if options.identity.is_none() {
+        access_control.iter().for_each(access_control::tell_unproven);
+    }
     for notice in options.notices.iter().chain(&settings::notices(&configuration)) {
         tracing::info!(target: "dapr.runtime", "{notice}");
     }
     tracing::info!(target: "dapr.runtime", "standalone mode configured");
     tracing::info!(target: "dapr.runtime", "app id: {}", options.app_id);
     tell_disabled(&options);
-    let role = Role { options, environment, configuration, shutdown, force, tasks: Tasks::new() };
+    let role = Role { options, environment, configuration, access_control, shutdown, force, tasks: Tasks::new() };
     let mut running = role.start().await?;
     running.wait_for_app(&role, started).await;
     role.shutdown.requested().await;
@@ -93,6 +100,7 @@ struct Role {
     options: Options,
     environment: Environment,
     configuration: Configuration,
+    access_control: Option<AccessControl>,
     shutdown: Shutdown,
     force: Arc<dyn Fn() + Send + Sync>,
     tasks: Tasks,
@@ -271,6 +279,7 @@ impl Role {
                     own => own.to_owned(),
                 },
             },
+            access_control: self.access_control.clone(),
             channel,
             endpoints,
             own_address,
