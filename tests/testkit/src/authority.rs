@@ -60,12 +60,14 @@ impl Authority {
     }
 
     /// Where it is, for `--sentry-address`.
-    pub(crate) fn address(&self) -> String {
+    #[must_use]
+    pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// Its root certificate, PEM.
-    pub(crate) fn anchors(&self) -> String {
+    #[must_use]
+    pub fn anchors(&self) -> String {
         self.issuer.0.pem()
     }
 

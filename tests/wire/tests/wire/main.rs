@@ -15,6 +15,7 @@ mod limits;
 mod logs;
 mod max_concurrency;
 mod metadata;
+mod mutual_tls;
 mod namespaces;
 mod paths;
 mod proxy_streaming;
