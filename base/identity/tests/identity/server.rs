@@ -7,7 +7,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use identity::Security;
 use security::Peer;
-use service::{Body, Connections, Credentials, Dialer, Endpoint, Host, Lifetimes, ServeOptions, Shutdown, Tasks};
+use service::{
+    Body, Connections, Credentials, Dialer, Endpoint, Host, Lifetimes, ServeOptions, ServerTls, Shutdown, Tasks,
+};
 
 pub(crate) struct Server {
     pub(crate) address: String,
@@ -17,11 +19,21 @@ pub(crate) struct Server {
 impl Server {
     /// Answers every request with the id of the caller and the number of the caller's port.
     pub(crate) async fn start(security: &Security) -> Self {
+        Self::with(security.server(&[b"h2"]).unwrap()).await
+    }
+
+    /// The same, but it never ends a connection because of a certificate.
+    pub(crate) async fn start_careless(security: &Security) -> Self {
+        let config = identity::server_config(security.held(), Some(security.anchors()), &[b"h2"]).unwrap();
+        Self::with(ServerTls::new(config)).await
+    }
+
+    async fn with(tls: ServerTls) -> Self {
         let (shutdown, tasks) = (Shutdown::new(), Tasks::new());
         let host = Host::parse("127.0.0.1").unwrap();
         let listener = service::listen::bind_tcp("a test", &host, 0).await.unwrap();
         let address = listener.address().to_string();
-        let options = ServeOptions { tls: Some(security.server(&[b"h2"]).unwrap()), ..ServeOptions::default() };
+        let options = ServeOptions { tls: Some(tls), ..ServeOptions::default() };
         let told = service_fn(|request: Request<Incoming>| async move {
             let port = request.extensions().get::<service::ConnectionInfo>().unwrap().peer.unwrap().port();
             let who = Peer::of(request.extensions()).id().map_or("nobody".to_owned(), ToString::to_string);
