@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The processes of the target that are roles of this executable but not built yet.
-const NOT_BUILT: [&str; 6] = ["placement", "scheduler", "sentry", "operator", "injector", "hub"];
+const NOT_BUILT: [&str; 5] = ["placement", "scheduler", "operator", "injector", "hub"];
 /// The command line of the target has a command `scheduler` too: these words behind it mean the command.
 const SCHEDULER_COMMANDS: [&str; 13] =
     ["list", "get", "g", "ge", "delete", "d", "del", "delete-all", "da", "delall", "export", "import", "help"];
@@ -13,6 +13,7 @@ const SCHEDULER_COMMANDS: [&str; 13] =
 #[derive(Debug, PartialEq)]
 enum Role {
     Sidecar,
+    Sentry,
     NotBuilt(String),
     CommandLine,
 }
@@ -27,9 +28,10 @@ fn main() -> ExitCode {
     }
     match role {
         Role::Sidecar => sidecar::main(arguments),
+        Role::Sentry => sentry::main(arguments),
         Role::NotBuilt(name) => {
             eprintln!(
-                "{name} is not in this build yet; this build has the sidecar (daprd) and the command line (dapr)"
+                "{name} is not in this build yet; this build has the sidecar (daprd), sentry and the command line (dapr)"
             );
             ExitCode::FAILURE
         }
@@ -54,6 +56,7 @@ fn choose(program: &str, arguments: &[OsString]) -> (Role, bool) {
 fn by_name(name: &str) -> Option<Role> {
     match name {
         "daprd" => Some(Role::Sidecar),
+        "sentry" => Some(Role::Sentry),
         name if NOT_BUILT.contains(&name) => Some(Role::NotBuilt(name.to_owned())),
         _ => None,
     }
@@ -71,6 +74,7 @@ mod tests {
     #[test]
     fn the_name_of_the_program_is_the_role() {
         assert_eq!(chosen(&["daprd", "run"]), (Role::Sidecar, false));
+        assert_eq!(chosen(&["sentry", "-port=1"]), (Role::Sentry, false));
         assert_eq!(chosen(&["dapr", "run"]), (Role::CommandLine, false));
         assert_eq!(chosen(&["placement"]), (Role::NotBuilt("placement".to_owned()), false));
     }
@@ -79,6 +83,7 @@ mod tests {
     fn otherwise_the_first_argument_is() {
         assert_eq!(chosen(&["trilby", "daprd", "--app-id", "x"]), (Role::Sidecar, true));
         assert_eq!(chosen(&["dapr", "daprd"]), (Role::Sidecar, true));
+        assert_eq!(chosen(&["trilby", "sentry"]), (Role::Sentry, true));
         assert_eq!(chosen(&["trilby", "hub"]), (Role::NotBuilt("hub".to_owned()), true));
         assert_eq!(chosen(&["trilby"]), (Role::CommandLine, false));
         assert_eq!(chosen(&["trilby", "rnu"]), (Role::CommandLine, false));

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use service::release::{OWN_VERSION, TARGET_COMMIT, TARGET_VERSION};
 use service::{Environment, Shutdown};
 use telemetry::logs::{LogOptions, LogOutput, subscriber};
 use tracing::instrument::WithSubscriber as _;
 
 use crate::options::{self, Command, Options, Site};
-use crate::presented::{OWN_VERSION, TARGET_COMMIT, TARGET_VERSION};
-use crate::{host, run};
+use crate::run;
 
 /// Runs the role with these arguments (without the program's name) until it ends.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
@@ -67,7 +67,7 @@ fn start(options: Options, environment: Environment) -> ExitCode {
         level: options.log.level,
         json: options.log.json,
         app_id: options.app_id.clone(),
-        instance: host::name(),
+        instance: service::host_name(),
         version: TARGET_VERSION.to_owned(),
         output,
     });

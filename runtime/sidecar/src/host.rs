@@ -4,11 +4,6 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use service::Environment;
 
-/// Name of the host; empty if it has none.
-pub(crate) fn name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
-}
-
 /// The address others reach this machine at: `DAPR_HOST_IP`, else the one the kernel would send from, else the first that is
 /// not loopback, else loopback. No packet is sent.
 pub(crate) fn address(environment: &Environment) -> Option<String> {

@@ -8,7 +8,6 @@ mod entry;
 mod host;
 pub mod options;
 mod own_identity;
-mod presented;
 mod providers;
 mod run;
 mod servers;
@@ -17,5 +16,5 @@ mod variables;
 
 pub use entry::main;
 pub use options::{Command, Options, OptionsError};
-pub use presented::{OWN_VERSION, TARGET_VERSION};
 pub use run::{Fatal, run};
+pub use service::release::{OWN_VERSION, TARGET_VERSION};

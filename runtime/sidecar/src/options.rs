@@ -3,9 +3,7 @@
 //! It must not open, bind or log anything.
 
 mod addresses;
-mod command_line;
 pub mod flags;
-pub mod help;
 mod mutual_tls;
 mod notices;
 mod resolve;
@@ -16,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use security::ApiToken;
+use service::flags::Given;
 use service::{Environment, Host};
 use telemetry::LogLevel;
 
@@ -244,9 +243,9 @@ pub fn parse(
     environment: &Environment,
     site: &Site,
 ) -> Result<Command, OptionsError> {
-    let given = command_line::Given::read(arguments).map_err(|message| OptionsError { message, exit_code: 2 })?;
+    let given = Given::read(flags::FLAGS, arguments).map_err(|message| OptionsError { message, exit_code: 2 })?;
     if given.help {
-        return Ok(Command::Help(help::text()));
+        return Ok(Command::Help(flags::FLAGS.help()));
     }
     resolve::command(&given, environment, site).map_err(|message| OptionsError { message, exit_code: 1 })
 }

@@ -4,10 +4,10 @@ use app::Protocol;
 use blocks::metadata::Provider;
 use loaded::LoadedComponents;
 use resources::Configuration;
+use service::release::{OWN_VERSION, TARGET_VERSION};
 use wire::runtime as v1;
 
 use crate::Options;
-use crate::presented::{OWN_VERSION, TARGET_VERSION};
 
 /// Names of resources that are told and not used yet.
 #[derive(Debug, Clone, Default)]

@@ -285,7 +285,7 @@ impl Role {
             own_address,
             resolution,
             sidecars,
-            forwarded: Forwarded::new(address, &host::name()),
+            forwarded: Forwarded::new(address, &service::host_name()),
             tracing: settings::tracing(&self.configuration),
             max_message: self.options.max_body_bytes.unwrap_or(u64::MAX),
         })

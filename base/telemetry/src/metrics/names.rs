@@ -218,6 +218,38 @@ pub const MTLS_ROTATION_FAILED: Family = family(
     "Identities that could not be obtained or renewed.",
 );
 
+/// Requests to sign that sentry has received.
+pub const SENTRY_SIGN_REQUESTS: Family =
+    family("dapr_sentry_cert_sign_request_received_total", Kind::Counter, &[], "Signing requests received.");
+
+/// Certificates that sentry has signed.
+pub const SENTRY_SIGN_SUCCESSES: Family =
+    family("dapr_sentry_cert_sign_success_total", Kind::Counter, &[], "Certificates signed.");
+
+/// Requests to sign that sentry has refused; value: `sign`, or `issuer_expired` when nothing can be signed.
+pub const SENTRY_SIGN_FAILURES: Family =
+    family("dapr_sentry_cert_sign_failure_total", Kind::Counter, &["reason"], "Signing requests refused, by reason.");
+
+/// Failures of sentry to certify itself; value: reason.
+pub const SENTRY_OWN_FAILURES: Family = family(
+    "dapr_sentry_servercert_issue_failed_total",
+    Kind::Counter,
+    &["reason"],
+    "Failures to make the certificate of the certificate authority's own server, by reason.",
+);
+
+/// How often the issuer has become another one, the first included.
+pub const SENTRY_ISSUER_CHANGES: Family =
+    family("dapr_sentry_issuercert_changed_total", Kind::Counter, &[], "Changes of the issuer certificate.");
+
+/// When the issuer ends, in seconds since 1970.
+pub const SENTRY_ISSUER_EXPIRY: Family = family(
+    "dapr_sentry_issuercert_expiry_timestamp",
+    Kind::Gauge,
+    &[],
+    "Unix time when the issuer certificate expires.",
+);
+
 /// Every family above.
 pub const ALL: &[&Family] = &[
     &COMPONENTS_LOADED,
@@ -243,4 +275,10 @@ pub const ALL: &[&Family] = &[
     &MTLS_INITIALISED,
     &MTLS_ROTATED,
     &MTLS_ROTATION_FAILED,
+    &SENTRY_SIGN_REQUESTS,
+    &SENTRY_SIGN_SUCCESSES,
+    &SENTRY_SIGN_FAILURES,
+    &SENTRY_OWN_FAILURES,
+    &SENTRY_ISSUER_CHANGES,
+    &SENTRY_ISSUER_EXPIRY,
 ];

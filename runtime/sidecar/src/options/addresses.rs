@@ -1,8 +1,7 @@
 //! The addresses of the control plane's services. Called by the resolution of the options.
 
 use service::Environment;
-
-use super::command_line::Given;
+use service::flags::Given;
 
 /// Where placement is. `--placement-host-address` wins over the older `--actors-service`.
 pub(super) fn placement(given: &Given) -> Vec<String> {

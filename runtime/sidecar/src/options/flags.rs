@@ -1,47 +1,11 @@
 //! Every flag of daprd: name, kind, default, help. Names, kinds and defaults are the target's.
 //! Read by the parser, by `--help` and by the generated reference page.
 
-/// What a flag's value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Any text.
-    Text,
-    /// `--flag`, `--flag=true`, `--flag=false`.
-    Boolean,
-    /// A whole number.
-    Integer,
-    /// A whole number that is not negative.
-    Unsigned,
-    /// A duration such as `1m30s`.
-    Duration,
-    /// A comma-separated list; the flag can be repeated.
-    List,
-}
+use service::flags::Kind::{Boolean, Duration, Integer, List, Text, Unsigned};
+use service::flags::{Flag, Flags, flag, old};
 
-/// One flag.
-#[derive(Debug)]
-pub struct Flag {
-    /// The name without dashes.
-    pub name: &'static str,
-    /// What its value is.
-    pub kind: Kind,
-    /// The value when it is not given.
-    pub default: &'static str,
-    /// One sentence.
-    pub help: &'static str,
-    /// What to say when it is used although it is deprecated; such a flag is not listed by `--help`.
-    pub deprecated: Option<&'static str>,
-}
-
-const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
-    Flag { name, kind, default, help, deprecated: None }
-}
-
-const fn old(name: &'static str, kind: Kind, default: &'static str, instead: &'static str) -> Flag {
-    Flag { name, kind, default, help: "Deprecated.", deprecated: Some(instead) }
-}
-
-use Kind::{Boolean, Duration, Integer, List, Text, Unsigned};
+/// The command line of a sidecar.
+pub const FLAGS: Flags = Flags { program: "daprd", all: ALL };
 
 /// All flags, sorted by name.
 pub const ALL: &[Flag] = &[
@@ -104,9 +68,3 @@ pub const ALL: &[Flag] = &[
     flag("version", Boolean, "false", "Print the version and exit"),
     flag("wait", Boolean, "false", "Wait until the sidecar on this HTTP port is ready and exit"),
 ];
-
-/// The flag of a name.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Flag> {
-    ALL.iter().find(|flag| flag.name == name)
-}

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use identity::{AnchorSource, KeyKind, TokenSource};
 use security::{SpiffeId, TrustDomain};
 use service::Environment;
-
-use super::command_line::Given;
+use service::flags::Given;
 
 /// The name of sentry in its SPIFFE id.
 const SENTRY: &str = "dapr-sentry";

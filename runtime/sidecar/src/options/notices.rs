@@ -2,8 +2,7 @@
 //! Called by the resolution of the options. It must not hold what would weaken security: that refuses to start.
 
 use service::Environment;
-
-use super::command_line::Given;
+use service::flags::Given;
 
 const NO_KUBERNETES: &str = "this release has no Kubernetes mode";
 

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use schedule::{QuantityError, parse_go_duration, parse_whole_quantity};
 use security::ApiToken;
+use service::flags::Given;
 use service::{Environment, Host};
 use telemetry::LogLevel;
 
-use super::command_line::Given;
+use super::addresses;
+use super::mutual_tls;
 use super::notices::notices;
 use super::{
     AppHealth, AppOptions, AppProtocol, Command, InternalPort, ListenOptions, LogSettings, Options, Site, stable_port,
 };
-use super::{addresses, mutual_tls};
 
 const DEFAULT_BODY_BYTES: u64 = 4 << 20;
 const DEFAULT_READ_BUFFER_BYTES: usize = 4 << 10;
@@ -38,7 +39,7 @@ pub(super) fn command(given: &Given, environment: &Environment, site: &Site) -> 
         return Ok(Command::BuildInfo);
     }
     if given.boolean("wait") {
-        return Ok(Command::Wait(port(given, "dapr-http-port", "dapr-http-port flag")?));
+        return Ok(Command::Wait(given.text_port("dapr-http-port", "dapr-http-port flag")?));
     }
     let log = log(given)?;
     refuse_unbuilt(given)?;
@@ -107,22 +108,22 @@ fn app_id(given: &Given) -> Result<String, String> {
 }
 
 fn listen(given: &Given, environment: &Environment, app_id: &str, site: &Site) -> Result<ListenOptions, String> {
-    let http_port = port(given, "dapr-http-port", "dapr-http-port flag")?;
-    let grpc_port = port(given, "dapr-grpc-port", "dapr-grpc-port flag")?;
-    let profile_port = port(given, "profile-port", "profile-port flag")?;
+    let http_port = given.text_port("dapr-http-port", "dapr-http-port flag")?;
+    let grpc_port = given.text_port("dapr-grpc-port", "dapr-grpc-port flag")?;
+    let profile_port = given.text_port("profile-port", "profile-port flag")?;
     let internal_port = match given.text("dapr-internal-grpc-port") {
         "" | "0" => InternalPort { number: stable_port(app_id, site), may_differ: true },
         _ => {
-            let number = port(given, "dapr-internal-grpc-port", "dapr-internal-grpc-port")?;
+            let number = given.text_port("dapr-internal-grpc-port", "dapr-internal-grpc-port")?;
             InternalPort { number, may_differ: false }
         }
     };
     let public_port = match given.non_empty("dapr-public-port") {
-        Some(_) => Some(port(given, "dapr-public-port", "dapr-public-port")?),
+        Some(_) => Some(given.text_port("dapr-public-port", "dapr-public-port")?),
         None => None,
     };
     let metrics = if given.boolean("enable-metrics") {
-        Some((host(given, "metrics-listen-address")?, port(given, "metrics-port", "metrics-port flag")?))
+        Some((given.host("metrics-listen-address")?, given.text_port("metrics-port", "metrics-port flag")?))
     } else {
         None
     };
@@ -131,9 +132,9 @@ fn listen(given: &Given, environment: &Environment, app_id: &str, site: &Site) -
         api_hosts: api_hosts.map_err(|reason| format!("invalid value for 'dapr-listen-addresses': {reason}"))?,
         http_port,
         grpc_port,
-        internal_host: host(given, "dapr-internal-grpc-listen-address")?,
+        internal_host: given.host("dapr-internal-grpc-listen-address")?,
         internal_port,
-        public_host: host(given, "dapr-public-listen-address")?,
+        public_host: given.host("dapr-public-listen-address")?,
         public_port,
         metrics,
         profile_port,
@@ -150,7 +151,7 @@ fn app(
     warnings: &mut Vec<String>,
 ) -> Result<AppOptions, String> {
     let port = match given.non_empty("app-port") {
-        Some(_) => Some(port(given, "app-port", "app-port")?).filter(|port| *port != 0),
+        Some(_) => Some(given.text_port("app-port", "app-port")?).filter(|port| *port != 0),
         None => None,
     };
     for (flag, taken) in [("dapr-http-port", listen.http_port), ("dapr-grpc-port", listen.grpc_port)] {
@@ -289,18 +290,6 @@ fn graceful_shutdown(given: &Given) -> Duration {
 
 fn positive(size: Duration, default: Duration) -> Duration {
     if size.is_zero() { default } else { size }
-}
-
-fn port(given: &Given, name: &str, label: &str) -> Result<u16, String> {
-    let text = given.text(name);
-    let number: i64 = text.parse().map_err(|_| {
-        format!("error parsing {label}: strconv.Atoi: parsing {}: invalid syntax", telemetry::quote(text))
-    })?;
-    u16::try_from(number).map_err(|_| format!("error parsing {label}: {number} is not a port, expected 0 to 65535"))
-}
-
-fn host(given: &Given, name: &str) -> Result<Host, String> {
-    Host::parse(given.text(name)).map_err(|reason| format!("invalid value for '{name}': {reason}"))
 }
 
 fn or_variable(given: &Given, name: &str, environment: &Environment, variable: &str) -> String {

@@ -1,29 +1,34 @@
 //! Reading a command line by the rules of the target's flag library (pflag): one or two dashes, `=` or a blank,
 //! booleans without a value, the last of a repeated flag, lists that add up. A parser of its own and not the one of
 //! our command line tool, because its messages, three-state flags and deprecations are part of what scripts see.
-//! Called by `options::parse`. It checks notations, not meanings.
+//! Called by the options of each role. It checks notations, not meanings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schedule::{GoDuration, parse_go_duration};
 
-use super::flags::{self, Flag, Kind};
+use super::{Flag, Flags, Kind};
+use crate::Host;
 
 /// What was given, value by value.
-#[derive(Debug, Default)]
-pub(super) struct Given {
+#[derive(Debug)]
+pub struct Given {
+    flags: Flags,
     values: BTreeMap<&'static str, Vec<String>>,
     /// `--help` or `-h` came first.
-    pub(super) help: bool,
+    pub help: bool,
     /// A line for each deprecated flag, in the order of use.
-    pub(super) deprecations: Vec<String>,
+    pub deprecations: Vec<String>,
 }
 
 impl Given {
     /// Reads arguments (without the program's name).
-    pub(super) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
-        let mut given = Self::default();
+    ///
+    /// # Errors
+    /// A sentence that names the flag: an unknown one, one without its value, a value of another kind.
+    pub fn read(flags: Flags, arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut given = Self { flags, values: BTreeMap::new(), help: false, deprecations: Vec::new() };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             if argument == "--" {
@@ -42,7 +47,7 @@ impl Given {
                 given.help = true;
                 return Ok(given);
             }
-            let flag = flags::find(name).ok_or_else(|| unknown(name))?;
+            let flag = flags.find(name).ok_or_else(|| unknown(flags, name))?;
             let value = match value {
                 Some(value) => value,
                 None if flag.kind == Kind::Boolean => "true".to_owned(),
@@ -77,48 +82,88 @@ impl Given {
     }
 
     /// Whether a flag was given at all.
-    pub(super) fn is_set(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
     /// The text of a flag: the last given, or its default.
-    pub(super) fn text(&self, name: &str) -> &str {
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
         let given = self.values.get(name).and_then(|values| values.last());
-        given.map(String::as_str).or_else(|| flags::find(name).map(|flag| flag.default)).unwrap_or_default()
+        given.map(String::as_str).or_else(|| self.flags.find(name).map(|flag| flag.default)).unwrap_or_default()
     }
 
     /// The text of a flag unless it is empty.
-    pub(super) fn non_empty(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn non_empty(&self, name: &str) -> Option<&str> {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }
 
-    pub(super) fn boolean(&self, name: &str) -> bool {
+    /// Whether a boolean flag is on.
+    #[must_use]
+    pub fn boolean(&self, name: &str) -> bool {
         boolean(self.text(name)).unwrap_or_default()
     }
 
-    pub(super) fn integer(&self, name: &str) -> i64 {
+    /// A whole number.
+    #[must_use]
+    pub fn integer(&self, name: &str) -> i64 {
         integer(self.text(name), "ParseInt").unwrap_or_default()
     }
 
     /// A duration; one below zero counts as zero.
-    pub(super) fn duration(&self, name: &str) -> Duration {
+    #[must_use]
+    pub fn duration(&self, name: &str) -> Duration {
         parse_go_duration(self.text(name)).map(GoDuration::to_std_or_zero).unwrap_or_default()
     }
 
     /// Every entry of a list, of all its uses.
-    pub(super) fn list(&self, name: &str) -> Vec<String> {
+    #[must_use]
+    pub fn list(&self, name: &str) -> Vec<String> {
         let uses = self.values.get(name).into_iter().flatten();
         uses.flat_map(|value| list(value).unwrap_or_default()).collect()
     }
+
+    /// A port that is written as text; `label` is what the message calls the flag.
+    ///
+    /// # Errors
+    /// The target's message for what is no number, ours for a number that is no port.
+    pub fn text_port(&self, name: &str, label: &str) -> Result<u16, String> {
+        let text = self.text(name);
+        let number: i64 = text.parse().map_err(|_| {
+            format!("error parsing {label}: strconv.Atoi: parsing {}: invalid syntax", telemetry::quote(text))
+        })?;
+        u16::try_from(number).map_err(|_| format!("error parsing {label}: {number} is not a port, expected 0 to 65535"))
+    }
+
+    /// A port that is a whole number.
+    ///
+    /// # Errors
+    /// A sentence that names the flag, when the number is no port.
+    pub fn port(&self, name: &str) -> Result<u16, String> {
+        let number = self.integer(name);
+        u16::try_from(number)
+            .map_err(|_| format!("invalid value for '{name}': {number} is not a port, expected 0 to 65535"))
+    }
+
+    /// A host to listen on.
+    ///
+    /// # Errors
+    /// A sentence that names the flag.
+    pub fn host(&self, name: &str) -> Result<Host, String> {
+        Host::parse(self.text(name)).map_err(|reason| format!("invalid value for '{name}': {reason}"))
+    }
 }
 
-fn unknown(name: &str) -> String {
+fn unknown(flags: Flags, name: &str) -> String {
+    let program = flags.program;
     let distance = |flag: &&Flag| edit_distance(name, flag.name);
-    let listed = || flags::ALL.iter().filter(|flag| flag.deprecated.is_none());
+    let listed = || flags.all.iter().filter(|flag| flag.deprecated.is_none());
     let near = listed().min_by_key(distance).filter(|flag| distance(flag) <= (name.len() / 3).max(2));
     match near {
-        Some(flag) => format!("unknown flag: --{name}; did you mean --{}? All flags: daprd --help", flag.name),
-        None => format!("unknown flag: --{name}; all flags: daprd --help"),
+        Some(flag) => format!("unknown flag: --{name}; did you mean --{}? All flags: {program} --help", flag.name),
+        None => format!("unknown flag: --{name}; all flags: {program} --help"),
     }
 }
 

@@ -2,15 +2,14 @@
 
 use std::fmt::Write;
 
-use super::flags::{self, Kind};
+use super::{Flags, Kind};
 
 /// All flags that are not deprecated, with kind, meaning and default.
-#[must_use]
-pub fn text() -> String {
-    let listed = || flags::ALL.iter().filter(|flag| flag.deprecated.is_none());
+pub(super) fn text(flags: Flags) -> String {
+    let listed = || flags.all.iter().filter(|flag| flag.deprecated.is_none());
     let left = |name: &str, kind: Kind| format!("--{name}{}", kind_name(kind));
     let width = listed().map(|flag| left(flag.name, flag.kind).len()).max().unwrap_or_default();
-    let mut page = String::from("Usage of daprd:\n");
+    let mut page = format!("Usage of {}:\n", flags.program);
     for flag in listed() {
         let default = match flag.default {
             "" | "false" | "0s" => String::new(),
