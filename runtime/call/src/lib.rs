@@ -9,6 +9,7 @@ mod headers;
 mod metadata;
 mod payload;
 mod request;
+mod timeout;
 
 pub use answer::Answer;
 pub use failure::Failure;
@@ -18,3 +19,4 @@ pub use headers::{
 pub use metadata::{Metadata, Values, first, is_grpc, remove_ignoring_case, set};
 pub use payload::Payload;
 pub use request::{Call, Verb};
+pub use timeout::{MalformedTimeout, timeout};

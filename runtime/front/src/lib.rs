@@ -4,6 +4,7 @@
 
 mod api;
 mod api_log;
+mod context;
 mod cors;
 mod grpc;
 mod http;

@@ -3,17 +3,16 @@
 //! with a body, so do we: apps and SDKs compare them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use blocks::state::{BulkGet, Error, State};
 use blocks::state::{
     BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
 };
-use blocks::{CallContext, ErrorKind, Metadata, Trace};
+use blocks::{ErrorKind, Metadata};
 use bytes::Bytes;
 use errors::ApiError;
 use http::header::{ETAG, IF_MATCH};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use serde_json::value::RawValue;
 use service::{Body, ReadError};
@@ -22,6 +21,7 @@ use tonic::Code;
 use super::secrets::{metadata, without_markup};
 use super::{Routed, respond};
 use crate::Api;
+use crate::context::Requested;
 
 struct Door<'a> {
     state: &'a State,
@@ -70,7 +70,7 @@ impl<'a> Door<'a> {
         // A word that is no consistency is no wish: stores look at it when they write.
         let consistency = Consistency::from_word(&first(&request, "consistency")).unwrap_or_default();
         let wanted = GetRequest { key: request.parameter("key").to_owned(), consistency, metadata: metadata(&request) };
-        let got = store.get(&context(&request.headers), wanted).await.map_err(|error| self.refusal(error))?;
+        let got = store.get(&Requested::http(&request.headers), wanted).await.map_err(|error| self.refusal(error))?;
         let Some(stored) = got.filter(|stored| !stored.data.is_empty()) else { return Ok(respond::empty()) };
         let mut response = respond::json(StatusCode::OK, stored.data);
         let headers = response.headers_mut();
@@ -90,7 +90,7 @@ impl<'a> Door<'a> {
     async fn save(&self, request: Routed) -> Result<Response<Body>, ApiError> {
         let name = request.parameter("storeName").to_owned();
         let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
-        let (context, extra) = (context(&request.headers), metadata(&request));
+        let (context, extra) = (Requested::http(&request.headers), metadata(&request));
         let body = self.read(request.body).await.map_err(errors::malformed_request_bare)?;
         let items = save_body(&body).map_err(errors::malformed_request_bare)?;
         let mut requests = Vec::with_capacity(items.len());
@@ -119,14 +119,14 @@ impl<'a> Door<'a> {
         let options = options(&concurrency, &consistency).map_err(|error| errors::state_delete(&key, error))?;
         let etag = request.headers.get(IF_MATCH).map(|etag| String::from_utf8_lossy(etag.as_bytes()).into_owned());
         let removal = DeleteRequest { key, etag, options, metadata: metadata(&request) };
-        store.delete(&context(&request.headers), removal).await.map_err(|error| self.refusal(error))?;
+        store.delete(&Requested::http(&request.headers), removal).await.map_err(|error| self.refusal(error))?;
         Ok(respond::empty())
     }
 
     async fn get_bulk(&self, request: Routed) -> Result<Response<Body>, ApiError> {
         let name = request.parameter("storeName").to_owned();
         let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
-        let (context, extra) = (context(&request.headers), metadata(&request));
+        let (context, extra) = (Requested::http(&request.headers), metadata(&request));
         let body = self.read(request.body).await.map_err(errors::malformed_request)?;
         let mut wanted = bulk_body(&body).map_err(errors::malformed_request)?;
         wanted.metadata.extend(extra);
@@ -138,7 +138,7 @@ impl<'a> Door<'a> {
         let name = request.parameter("storeName").to_owned();
         let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
         store.require_transactions().map_err(|error| self.refusal(error))?;
-        let (context, extra) = (context(&request.headers), metadata(&request));
+        let (context, extra) = (Requested::http(&request.headers), metadata(&request));
         let body = self.read(request.body).await.map_err(errors::malformed_request)?;
         let (words, mut metadata) = transaction_body(&body).map_err(errors::malformed_request)?;
         if words.is_empty() {
@@ -241,15 +241,6 @@ impl<'a> Door<'a> {
 /// The target's HTTP door wraps this error once more.
 fn illegal_key(store: &str, key: &str, message: &str) -> ApiError {
     errors::state_illegal_key(store, key, errors::state_illegal_key(store, key, message))
-}
-
-/// Without trace headers nothing is allocated.
-fn context(headers: &HeaderMap) -> CallContext {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let trace = headers
-        .contains_key("traceparent")
-        .then(|| Arc::new(Trace { parent: text("traceparent"), state: text("tracestate"), baggage: text("baggage") }));
-    CallContext { trace, ..CallContext::default() }
 }
 
 /// The first value of a query parameter, or nothing.
@@ -499,8 +490,10 @@ fn transaction_body(body: &[u8]) -> Result<TransactionBody<'_>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use component::{Clock, Host, Registry, Spec, Tasks};
-    use http::{Method, Uri};
+    use http::{HeaderMap, Method, Uri};
     use loaded::{LoadedComponents, Loader};
 
     use super::*;
