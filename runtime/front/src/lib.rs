@@ -8,6 +8,7 @@ mod context;
 mod cors;
 mod grpc;
 mod http;
+mod json_fault;
 mod routes;
 mod shutdown;
 mod table;

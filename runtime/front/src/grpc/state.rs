@@ -13,6 +13,7 @@ use wire::common::{StateItem, StateOptions};
 use wire::runtime as v1;
 
 use crate::context::Requested;
+use crate::json_fault;
 
 pub(super) async fn get(state: &State, request: Request<v1::GetStateRequest>) -> Result<v1::GetStateResponse, Status> {
     let (context, request) = Requested::grpc(request);
@@ -117,8 +118,7 @@ fn check_json(item: &StateItem) -> Result<(), ApiError> {
     }
     match serde_json::from_slice::<&RawValue>(&item.value) {
         Ok(_) => Ok(()),
-        Err(error) if error.is_eof() => Err(errors::generic("unexpected end of JSON input")),
-        Err(error) => Err(errors::generic(error)),
+        Err(_) => json_fault::only_value(&item.value).map_err(errors::generic),
     }
 }
 
@@ -228,7 +228,9 @@ mod tests {
         assert!(check_json(&item("{\"a\": 1}", "application/json")).is_ok());
         let error = Status::from(check_json(&item("", "application/json")).unwrap_err());
         assert_eq!((error.code(), error.message()), (Code::Unknown, "unexpected end of JSON input"));
-        assert_eq!(Status::from(check_json(&item("odd", "application/json")).unwrap_err()).code(), Code::Unknown);
+        let error = Status::from(check_json(&item("odd", "application/json")).unwrap_err());
+        let said = "invalid character 'o' looking for beginning of value";
+        assert_eq!((error.code(), error.message()), (Code::Unknown, said));
         let nameless = StateItem { key: String::new(), ..item("odd", "application/json") };
         assert!(check_json(&nameless).is_ok(), "the block tells the missing key");
     }

@@ -22,6 +22,7 @@ use super::secrets::{metadata, without_markup};
 use super::{Routed, respond};
 use crate::Api;
 use crate::context::Requested;
+use crate::json_fault;
 
 struct Door<'a> {
     state: &'a State,
@@ -333,12 +334,11 @@ fn wrong(value: &RawValue, path: Path<'_>, wanted: &str) -> String {
 
 /// The first value of a body, however deep: what follows it is not looked at.
 fn first_value(body: &[u8]) -> Result<&RawValue, String> {
-    match serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>().next() {
-        Some(Ok(value)) => Ok(value),
-        Some(Err(error)) if error.is_eof() => Err("unexpected EOF".to_owned()),
-        Some(Err(error)) => Err(error.to_string()),
-        None => Err("EOF".to_owned()),
+    if let Some(Ok(value)) = serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>().next() {
+        return Ok(value);
     }
+    let value = body.get(..json_fault::first_value(body)?).unwrap_or_default();
+    serde_json::from_slice(value).map_err(|error| error.to_string())
 }
 
 /// The fields of an object, by name in lower case; those that are null are as good as missing.
@@ -589,6 +589,9 @@ mod tests {
             ("  ", "EOF".to_owned()),
             ("[{\"key\":\"k\"", "unexpected EOF".to_owned()),
             ("nul", "unexpected EOF".to_owned()),
+            ("foobar", "invalid character 'o' in literal false (expecting 'a')".to_owned()),
+            ("[{\"key\":\"k\",\"value\":1},]", "invalid character ']' looking for beginning of value".to_owned()),
+            ("7x", format!("{unmarshal}number into Go value of type []state.SetRequest")),
             ("{}", format!("{unmarshal}object into Go value of type []state.SetRequest")),
             ("\"x\"", format!("{unmarshal}string into Go value of type []state.SetRequest")),
             ("[7]", format!("{unmarshal}number into Go value of type state.SetRequest")),
@@ -622,9 +625,6 @@ mod tests {
         ] {
             let expected = (400, "ERR_MALFORMED_REQUEST".to_owned(), said);
             assert_eq!(message(&post(&state, "/store", body).await), expected, "{body}");
-        }
-        for body in ["foobar", "[{\"key\":\"k\",\"value\":1},]", "[{\"key\":\"k\",\"value\":tru}]"] {
-            assert_eq!(message(&post(&state, "/store", body).await).1, "ERR_MALFORMED_REQUEST", "{body}");
         }
         for body in ["[]", "null"] {
             assert_eq!(post(&state, "/store", body).await.0, 204);
@@ -766,6 +766,10 @@ mod tests {
         assert_eq!(status, 200);
         assert!(body.starts_with("[{\"key\":\"\\u003cnone\\u003e\"},{\"key\":\"k\",\"data\":{\"b\":1},\"etag\":\""));
         assert!(body.ends_with("\"},{\"key\":\"\"}]\n"), "{body}");
+        let expected = "failed deserializing HTTP body: invalid character '}' looking for beginning of value";
+        let expected = (400, "ERR_MALFORMED_REQUEST".to_owned(), expected.to_owned());
+        assert_eq!(message(&post(&state, "/store/bulk", "{\"keys\":}").await), expected);
+        assert_eq!(message(&post(&state, "/store/transaction", "{\"operations\":[}").await), expected);
         let unmarshal = "failed deserializing HTTP body: json: cannot unmarshal ";
         for (body, said) in [
             ("[]", "array into Go value of type http.BulkGetRequest"),
