@@ -1,8 +1,9 @@
-//! A pool of HTTP/2 connections by address, for gRPC between sidecars and to gRPC apps.
+//! A pool of HTTP/2 connections by address and expected peer, for gRPC between processes and to gRPC apps.
 //!
 //! A connection is shared by up to `MAX_LEASES` calls, kept while any call holds a lease, collected when idle for too
 //! long, and replaced when broken. An error says whether the request can have reached the peer: only the caller knows what
-//! that allows. While no connection is open, nothing runs.
+//! that allows. While no connection is open, nothing runs. A connection that was proven with certificates takes no new request
+//! once one of them has ended or the own one was replaced; what runs on it goes on.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -10,7 +11,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -20,8 +21,8 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::dial::Dialer;
-use crate::{Body, Executor, Tasks};
+use crate::dial::{Dialer, Endpoint};
+use crate::{Body, Executor, Stream, Tasks};
 
 /// Calls that share one connection before another is opened (the target's cap).
 const MAX_LEASES: usize = 2048;
@@ -85,11 +86,14 @@ struct Inner {
     secure: bool,
     lifetimes: Lifetimes,
     tasks: Tasks,
-    slots: Mutex<HashMap<Arc<str>, Arc<Slot>>>,
+    slots: Mutex<HashMap<Arc<str>, Peers>>,
     sweeping: AtomicBool,
     /// Ends the collector with the pool: it must not keep a stop waiting for its next round.
     dropped: DropGuard,
 }
+
+/// The slots of one address, by expected peer. There is one, but where an address changed hands.
+type Peers = Vec<(Arc<str>, Arc<Slot>)>;
 
 #[derive(Default)]
 struct Slot {
@@ -101,6 +105,22 @@ struct Entry {
     sender: SendRequest<Body>,
     leases: AtomicUsize,
     idle_since: Mutex<Instant>,
+    proof: Option<Proof>,
+}
+
+/// How long a connection may take new requests, where certificates proved it.
+#[derive(Clone, Copy)]
+struct Proof {
+    generation: u64,
+    until: SystemTime,
+}
+
+impl Inner {
+    /// Whether what proved the connection still holds.
+    fn is_proven(&self, entry: &Entry) -> bool {
+        let (Some(proof), Some(credentials)) = (entry.proof, self.dialer.credentials()) else { return true };
+        proof.generation == credentials.generation() && SystemTime::now() <= proof.until
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -119,11 +139,11 @@ impl Drop for Lease {
 }
 
 impl Slot {
-    fn share(&self, idle: Duration) -> Option<Lease> {
+    fn share(&self, pool: &Inner) -> Option<Lease> {
         let mut entries = lock(&self.entries);
-        entries.retain(|entry| !entry.sender.is_closed());
+        entries.retain(|entry| !entry.sender.is_closed() && pool.is_proven(entry));
         for entry in entries.iter() {
-            if entry.leases.load(Ordering::Acquire) == 0 && lock(&entry.idle_since).elapsed() > idle {
+            if entry.leases.load(Ordering::Acquire) == 0 && lock(&entry.idle_since).elapsed() > pool.lifetimes.idle {
                 continue;
             }
             if entry.leases.fetch_add(1, Ordering::AcqRel) < MAX_LEASES {
@@ -151,16 +171,16 @@ impl Connections {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Sends a request to `address` (`host:port`) and waits for the head of the answer. The answer's body holds the
-    /// connection until it is read to its end or dropped.
+    /// Sends a request and waits for the head of the answer. The answer's body holds the connection until it is read to its
+    /// end or dropped.
     ///
     /// # Errors
     /// [`SendError`], which says whether the peer can have seen the request.
-    pub async fn send(&self, address: &str, request: Request<Body>) -> Result<Response<Body>, SendError> {
+    pub async fn send(&self, to: Endpoint<'_>, request: Request<Body>) -> Result<Response<Body>, SendError> {
         let mut request = Box::new(request);
         let mut fresh = false;
         loop {
-            let lease = match self.lease(address, fresh).await {
+            let lease = match self.lease(to, fresh).await {
                 Ok(lease) => lease,
                 Err(reason) => return Err(SendError::NotSent { request, reason }),
             };
@@ -182,42 +202,53 @@ impl Connections {
         }
     }
 
-    /// Makes sure that a connection to `address` exists.
+    /// Makes sure that a connection exists.
     ///
     /// # Errors
     /// Why none can be opened, in words.
-    pub async fn ready(&self, address: &str) -> Result<(), String> {
-        self.lease(address, false).await.map(drop)
+    pub async fn ready(&self, to: Endpoint<'_>) -> Result<(), String> {
+        self.lease(to, false).await.map(drop)
     }
 
-    async fn lease(&self, address: &str, fresh: bool) -> Result<Lease, String> {
-        let slot = self.slot(address);
-        if !fresh && let Some(lease) = slot.share(self.inner.lifetimes.idle) {
+    async fn lease(&self, to: Endpoint<'_>, fresh: bool) -> Result<Lease, String> {
+        let slot = self.slot(to);
+        if !fresh && let Some(lease) = slot.share(&self.inner) {
             return Ok(lease);
         }
         let _one_at_a_time = slot.dialing.lock().await;
-        if let Some(lease) = slot.share(self.inner.lifetimes.idle) {
+        if let Some(lease) = slot.share(&self.inner) {
             return Ok(lease);
         }
-        let sender = self.dial(address).await?;
-        let entry = Arc::new(Entry { sender, leases: AtomicUsize::new(1), idle_since: Mutex::new(Instant::now()) });
+        let (sender, proof) = self.dial(to).await?;
+        let (leases, idle_since) = (AtomicUsize::new(1), Mutex::new(Instant::now()));
+        let entry = Arc::new(Entry { sender, leases, idle_since, proof });
         lock(&slot.entries).push(Arc::clone(&entry));
         self.sweep_while_open();
         Ok(Lease(entry))
     }
 
-    fn slot(&self, address: &str) -> Arc<Slot> {
+    fn slot(&self, to: Endpoint<'_>) -> Arc<Slot> {
         let mut slots = lock(&self.inner.slots);
-        if let Some(slot) = slots.get(address) {
+        if !slots.contains_key(to.address) {
+            slots.insert(Arc::from(to.address), Peers::new());
+        }
+        let Some(peers) = slots.get_mut(to.address) else { return Arc::default() };
+        if let Some((_, slot)) = peers.iter().find(|(peer, _)| **peer == *to.peer) {
             return Arc::clone(slot);
         }
-        Arc::clone(slots.entry(Arc::from(address)).or_default())
+        let slot = Arc::<Slot>::default();
+        peers.push((Arc::from(to.peer), Arc::clone(&slot)));
+        slot
     }
 
-    async fn dial(&self, address: &str) -> Result<SendRequest<Body>, String> {
+    async fn dial(&self, to: Endpoint<'_>) -> Result<(SendRequest<Body>, Option<Proof>), String> {
+        let address = to.address;
         let (host, port) = split(address)?;
-        let stream = self.inner.dialer.connect(host, port, self.inner.secure).await;
+        // Read before dialling: a certificate that is replaced meanwhile may or may not be the one that was shown.
+        let own = self.inner.dialer.credentials().map(|own| Proof { generation: own.generation(), until: own.until() });
+        let stream = self.inner.dialer.connect_to(host, port, self.inner.secure.then_some(to.peer)).await;
         let stream = stream.map_err(|error| format!("connection error: dial tcp {address}: {error}"))?;
+        let proof = own.map(|own| Proof { until: own.until.min(end_of_peer(&stream)), ..own });
         let (sender, connection) = http2::Builder::new(Executor::new(self.inner.tasks.clone()))
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -234,7 +265,7 @@ impl Connections {
                 tracing::debug!(target: "dapr.runtime.grpc.manager", "connection ended: {}", describe(&error));
             }
         });
-        Ok(sender)
+        Ok((sender, proof))
     }
 
     /// Closes idle connections from time to time, as long as there are connections.
@@ -269,27 +300,44 @@ impl Inner {
     /// Drops what is idle; false when nothing is left (and the collector has said so to the next dial).
     fn sweep(&self) -> bool {
         let mut slots = lock(&self.slots);
-        slots.retain(|address, slot| {
-            let mut entries = lock(&slot.entries);
-            let before = entries.len();
-            entries.retain(|entry| {
-                let idle = entry.leases.load(Ordering::Acquire) == 0;
-                !(entry.sender.is_closed() || idle && lock(&entry.idle_since).elapsed() > self.lifetimes.idle)
+        slots.retain(|address, peers| {
+            peers.retain(|(_, slot)| {
+                let purged = self.purge(slot);
+                if purged > 0 {
+                    tracing::debug!(
+                        target: "dapr.runtime.grpc.manager",
+                        "Purged {purged} expired gRPC connection(s) to {address}"
+                    );
+                }
+                !lock(&slot.entries).is_empty() || Arc::strong_count(slot) > 1
             });
-            let purged = before - entries.len();
-            if purged > 0 {
-                tracing::debug!(
-                    target: "dapr.runtime.grpc.manager",
-                    "Purged {purged} expired gRPC connection(s) to {address}"
-                );
-            }
-            !entries.is_empty() || Arc::strong_count(slot) > 1
+            !peers.is_empty()
         });
         if slots.is_empty() {
             self.sweeping.store(false, Ordering::Release);
         }
         !slots.is_empty()
     }
+
+    /// Drops what is idle for too long, or whose proof has ended; how many those were.
+    fn purge(&self, slot: &Slot) -> usize {
+        let mut entries = lock(&slot.entries);
+        let before = entries.len();
+        entries.retain(|entry| {
+            let idle = entry.leases.load(Ordering::Acquire) == 0;
+            let expired = idle && lock(&entry.idle_since).elapsed() > self.lifetimes.idle;
+            !(entry.sender.is_closed() || expired || !self.is_proven(entry))
+        });
+        before - entries.len()
+    }
+}
+
+/// When the certificate that the other end showed ends; at once where it showed none that can be read.
+fn end_of_peer(stream: &Stream) -> SystemTime {
+    let Stream::Tls(tls) = stream else { return SystemTime::UNIX_EPOCH };
+    let shown = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let validity = shown.and_then(|certificate| security::certificate::validity(certificate).ok());
+    validity.map_or(SystemTime::UNIX_EPOCH, |validity| validity.until)
 }
 
 fn split(address: &str) -> Result<(&str, u16), String> {
@@ -335,18 +383,25 @@ impl http_body::Body for Leased {
     }
 }
 
-/// One address of a pool, as a gRPC client stub takes it.
+/// One endpoint of a pool, as a gRPC client stub takes it.
 #[derive(Clone)]
 pub struct Channel {
     connections: Connections,
     address: Arc<str>,
+    peer: Arc<str>,
 }
 
 impl Channel {
     /// The address `host:port` through this pool.
     #[must_use]
     pub fn new(connections: Connections, address: impl Into<Arc<str>>) -> Self {
-        Self { connections, address: address.into() }
+        Self::expecting(connections, address, "")
+    }
+
+    /// The address `host:port` through this pool, where `peer` has to prove itself.
+    #[must_use]
+    pub fn expecting(connections: Connections, address: impl Into<Arc<str>>, peer: impl Into<Arc<str>>) -> Self {
+        Self { connections, address: address.into(), peer: peer.into() }
     }
 
     /// Sends one request; its URI gets the address of this channel.
@@ -361,7 +416,8 @@ impl Channel {
         let uri = http::Uri::builder().scheme(scheme).authority(&*self.address).path_and_query(path).build();
         parts.uri = uri.map_err(|error| failed(format!("{} is not an address: {error}", self.address)))?;
         parts.version = http::Version::HTTP_2;
-        let sent = self.connections.send(&self.address, Request::from_parts(parts, body)).await;
+        let to = Endpoint { address: &self.address, peer: &self.peer };
+        let sent = self.connections.send(to, Request::from_parts(parts, body)).await;
         sent.map_err(|error| SendFailure {
             unsent: matches!(error, SendError::NotSent { .. }),
             reason: error.reason().to_owned(),
@@ -415,7 +471,7 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         let tasks = Tasks::new();
         let pool = Connections::new(Dialer::plain(), false, Lifetimes::default(), tasks.clone());
-        let (ready, _peer) = tokio::join!(pool.ready(&address), listener.accept());
+        let (ready, _peer) = tokio::join!(pool.ready(address.as_str().into()), listener.accept());
         ready.unwrap();
         assert!(tasks.count() > 1);
         drop(pool);

@@ -1,12 +1,12 @@
-//! Opening connections to apps, other sidecars and endpoints: TCP with TCP_NODELAY, TLS when asked. Used by the HTTP client
-//! and the gRPC connection pool. It decides nothing about reuse or retries.
+//! Opening connections to apps, other sidecars, the control plane and endpoints: TCP with TCP_NODELAY, TLS when asked. Used by
+//! the HTTP client and the gRPC connection pool. It decides nothing about reuse or retries.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
@@ -19,18 +19,73 @@ use crate::Stream;
 /// How long opening one connection may take, TLS handshake included (the target's value for apps).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Where to connect, and who has to prove itself there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint<'a> {
+    /// `host:port`.
+    pub address: &'a str,
+    /// What the certificate there must name, in the terms of the dialer's [`Credentials`]; empty where no id is asked for.
+    pub peer: &'a str,
+}
+
+impl<'a> From<&'a str> for Endpoint<'a> {
+    fn from(address: &'a str) -> Self {
+        Self { address, peer: "" }
+    }
+}
+
+/// How this process proves itself where it connects, and what it asks of the other end. Certificates change while the
+/// process runs: every connection is made with those of that moment.
+pub trait Credentials: Send + Sync + 'static {
+    /// The TLS configuration towards `peer`.
+    ///
+    /// # Errors
+    /// Why no connection may be made now: an own certificate that has expired, for example.
+    fn client(&self, peer: &str) -> io::Result<Arc<rustls::ClientConfig>>;
+
+    /// Counts the replacements of the own certificate: a connection made under another count takes no new requests.
+    fn generation(&self) -> u64;
+
+    /// When the own certificate ends.
+    fn until(&self) -> SystemTime;
+}
+
 /// Opens connections, with TLS for `https` when a configuration was given.
 #[derive(Clone)]
 pub struct Dialer {
-    tls: Option<Arc<dyn Fn() -> io::Result<Arc<rustls::ClientConfig>> + Send + Sync>>,
+    tls: Tls,
     timeout: Duration,
+}
+
+/// Makes a configuration when it is first needed.
+type Configure = dyn Fn() -> io::Result<Arc<rustls::ClientConfig>> + Send + Sync;
+
+#[derive(Clone)]
+enum Tls {
+    Refused,
+    Same(Arc<Configure>),
+    Proven(Arc<dyn Credentials>),
 }
 
 impl Dialer {
     /// Plain TCP only; `https` is refused.
     #[must_use]
     pub fn plain() -> Self {
-        Self { tls: None, timeout: CONNECT_TIMEOUT }
+        Self { tls: Tls::Refused, timeout: CONNECT_TIMEOUT }
+    }
+
+    /// TCP, and TLS in which both ends prove who they are.
+    #[must_use]
+    pub fn with_credentials(credentials: Arc<dyn Credentials>) -> Self {
+        Self { tls: Tls::Proven(credentials), timeout: CONNECT_TIMEOUT }
+    }
+
+    /// What this process proves itself with.
+    pub(crate) fn credentials(&self) -> Option<&dyn Credentials> {
+        match &self.tls {
+            Tls::Proven(credentials) => Some(credentials.as_ref()),
+            Tls::Refused | Tls::Same(_) => None,
+        }
     }
 
     /// TCP, and TLS for `https`. The configuration is made at the first TLS connection, so that a role that never
@@ -45,7 +100,7 @@ impl Dialer {
             let config = config()?;
             Ok(Arc::clone(made.get_or_init(|| config)))
         };
-        Self { tls: Some(Arc::new(lazy)), timeout: CONNECT_TIMEOUT }
+        Self { tls: Tls::Same(Arc::new(lazy)), timeout: CONNECT_TIMEOUT }
     }
 
     /// Connects to `host:port`, with TLS for the name `host` if `secure`.
@@ -53,25 +108,37 @@ impl Dialer {
     /// # Errors
     /// When the address cannot be resolved or reached in time, or the handshake fails.
     pub async fn connect(&self, host: &str, port: u16, secure: bool) -> io::Result<Stream> {
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("connecting to {host}:{port} took too long"));
-        tokio::time::timeout(self.timeout, self.open(host, port, secure)).await.map_err(|_| late())?
+        self.connect_to(host, port, secure.then_some("")).await
     }
 
-    async fn open(&self, host: &str, port: u16, secure: bool) -> io::Result<Stream> {
+    /// Connects to `host:port`; with TLS to whoever proves to be `peer` unless that is `None`.
+    ///
+    /// # Errors
+    /// As [`Dialer::connect`].
+    pub async fn connect_to(&self, host: &str, port: u16, peer: Option<&str>) -> io::Result<Stream> {
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("connecting to {host}:{port} took too long"));
+        tokio::time::timeout(self.timeout, self.open(host, port, peer)).await.map_err(|_| late())?
+    }
+
+    fn configuration(&self, peer: &str) -> io::Result<Arc<rustls::ClientConfig>> {
+        match &self.tls {
+            Tls::Refused => Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is not configured for this client")),
+            Tls::Same(make) => make(),
+            Tls::Proven(credentials) => credentials.client(peer),
+        }
+    }
+
+    async fn open(&self, host: &str, port: u16, peer: Option<&str>) -> io::Result<Stream> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
+        let configuration = peer.map(|peer| self.configuration(peer)).transpose()?;
         let tcp = TcpStream::connect((host, port)).await?;
         tcp.set_nodelay(true)?;
-        if !secure {
-            return Ok(Stream::Plain(tcp));
-        }
-        let Some(tls) = &self.tls else {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is not configured for this client"));
-        };
+        let Some(configuration) = configuration else { return Ok(Stream::Plain(tcp)) };
         let name = ServerName::try_from(host.to_owned()).map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("{host} is not a server name: {error}"))
         })?;
-        let stream = TlsConnector::from(tls()?).connect(name, tcp).await?;
-        Ok(Stream::Tls(Box::new(stream)))
+        let stream = TlsConnector::from(configuration).connect(name, tcp).await?;
+        Ok(Stream::Tls(Box::new(stream.into())))
     }
 }
 

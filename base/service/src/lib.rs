@@ -20,6 +20,7 @@ mod tasks;
 
 pub use body::{Body, BodyTooLarge, BoxError, ReadError, read_bounded};
 pub use connections::{Channel, Connections, Lifetimes, SendError, SendFailure};
+pub use dial::{Credentials, Dialer, Endpoint};
 pub use environment::Environment;
 pub use executor::Executor;
 pub use listen::{BindError, BoundAddress, Host, Listener};
@@ -29,7 +30,7 @@ pub use one_call::call_once;
 pub use open_files::raise_open_file_limit;
 pub use profile_port::serve_profiles;
 pub use reflection::Reflection;
-pub use serve::{ConnectionInfo, Http2Keepalive, ServeOptions, serve};
+pub use serve::{ConnectionInfo, Http2Keepalive, ServeOptions, ServerTls, serve};
 pub use shutdown::{Reason, Shutdown};
 pub use stream::Stream;
 pub use tasks::Tasks;

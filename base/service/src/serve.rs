@@ -1,9 +1,10 @@
-//! The one accept loop: HTTP/1.1 and HTTP/2 without TLS on one socket, limits, and a stop that lets work finish.
+//! The one accept loop: HTTP/1.1 and HTTP/2 on one socket, TLS when asked, limits, and a stop that lets work finish.
 //! Called for every HTTP and gRPC port of every role. It knows connections, not routes: what a request means is the
 //! service's matter.
 
 mod connection;
 mod header_timer;
+mod tls;
 mod upgrade;
 
 use std::io;
@@ -19,6 +20,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Body, BoxError, Listener, Shutdown, Stream, Tasks};
 use connection::Connection;
+
+pub use tls::ServerTls;
 
 /// What a server accepts and holds. The defaults fit every port of a sidecar.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub struct ServeOptions {
     pub http2_keepalive: Option<Http2Keepalive>,
     /// How long open requests may go on after a stop was requested. Default 10 s.
     pub drain: Duration,
+    /// TLS on TCP connections, and nothing else on them. `None` (the default) is without TLS.
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for ServeOptions {
@@ -64,6 +69,7 @@ impl Default for ServeOptions {
             connection_window: 8 << 20,
             http2_keepalive: None,
             drain: Duration::from_secs(10),
+            tls: None,
         }
     }
 }
@@ -127,7 +133,7 @@ async fn accept_and_serve(
         };
         match accepted {
             Ok((stream, info, slot)) => {
-                let connection = Connection { shared: Arc::clone(&shared), info };
+                let connection = Connection { shared: Arc::clone(&shared), info, proof: None };
                 tasks.spawn("connection", holding(slot, connection.run(stream)));
             }
             Err(error) => pause_after(&error).await,

@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::TlsStream;
 
 /// A connection.
 #[derive(Debug)]
 pub enum Stream {
     /// TCP.
     Plain(TcpStream),
-    /// TLS over TCP, as the client.
+    /// TLS over TCP, as client or server.
     Tls(Box<TlsStream<TcpStream>>),
     /// A unix domain socket.
     Unix(UnixStream),

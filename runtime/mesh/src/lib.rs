@@ -5,6 +5,6 @@ mod resolution;
 mod server;
 mod sidecars;
 
-pub use resolution::Resolution;
+pub use resolution::{Address, Resolution};
 pub use server::{Inbound, Server};
 pub use sidecars::Sidecars;

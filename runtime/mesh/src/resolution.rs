@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use component::resolver::{Error, ResolveRequest, Resolved, Resolver, Search};
-use service::Tasks;
+use service::{Channel, Connections, Endpoint, Tasks};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -29,27 +29,35 @@ const EMPTY_ANSWER_PAUSE: Duration = Duration::from_millis(100);
 /// How long an answer is left alone after a renewal of it began.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
-/// Where a sidecar can be connected to: `host:port`, or what the resolver of the deployment says. Cheap to clone.
+/// Where the sidecar of an app can be connected to, and whose it has to prove to be. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Address(Arc<str>);
-
-impl Address {
-    /// The address as the resolver gave it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+pub struct Address {
+    text: Arc<str>,
+    peer: Arc<str>,
 }
 
-impl From<&str> for Address {
-    fn from(text: &str) -> Self {
-        Self(text.into())
+impl Address {
+    /// `host:port`, or what the resolver of the deployment says.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The address with the path of the app's SPIFFE id. Its trust domain is not known beforehand.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint<'_> {
+        Endpoint { address: &self.text, peer: &self.peer }
+    }
+
+    /// The address through a pool of connections.
+    pub(crate) fn channel(&self, connections: &Connections) -> Channel {
+        Channel::expecting(connections.clone(), Arc::clone(&self.text), Arc::clone(&self.peer))
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
     }
 }
 
@@ -194,7 +202,7 @@ impl Inner {
     }
 
     fn remember(&self, key: &Key, resolved: Resolved) -> Arc<Answer> {
-        let answer = Arc::new(Answer::new(resolved));
+        let answer = Arc::new(Answer::new(key, resolved));
         let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
         if answers.len() >= MAX_APPS && !answers.contains_key(key) {
             answers.retain(|_, other| other.created.elapsed() < other.expire_after);
@@ -225,10 +233,12 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Answer {
-    fn new(resolved: Resolved) -> Self {
-        let mut addresses = resolved.addresses.iter().map(|text| Address::from(text.as_str()));
+    fn new(key: &Key, resolved: Resolved) -> Self {
+        let peer: Arc<str> = format!("/ns/{}/{}", key.namespace, key.id).into();
+        let address = |text: &str| Address { text: text.into(), peer: Arc::clone(&peer) };
+        let mut addresses = resolved.addresses.iter().map(|text| address(text));
         Self {
-            first: addresses.next().unwrap_or_else(|| Address::from("")),
+            first: addresses.next().unwrap_or_else(|| address("")),
             others: addresses.take(MAX_ADDRESSES).collect(),
             created: Instant::now(),
             refresh_after: AtomicU64::new(milliseconds(resolved.freshness.refresh_after)),

@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use wire::common::StreamPayload;
 use wire::internals::InternalInvokeResponseStream;
 
+use crate::Address;
 use crate::frames::{Decoder, Framed, LENGTH, Pieces};
 
 const CALL_LOCAL_STREAM: &str = "/dapr.proto.internals.v1.ServiceInvocation/CallLocalStream";
@@ -30,15 +31,15 @@ impl Sidecars {
     ///
     /// # Errors
     /// When there is none and none can be opened: nothing was sent.
-    pub async fn reach(&self, address: &str) -> Result<(), Failure> {
-        self.connections.ready(address).await.map_err(Failure::unreachable)
+    pub async fn reach(&self, address: &Address) -> Result<(), Failure> {
+        self.connections.ready(address.endpoint()).await.map_err(Failure::unreachable)
     }
 
     /// Calls the app behind the sidecar at `address`. Both bodies stream; of the call only a replayable body is left.
     ///
     /// # Errors
     /// When the sidecar cannot be reached, or it or its app refuses the call.
-    pub async fn call(&self, address: &str, app_id: &str, call: &mut Call) -> Result<Answer, Failure> {
+    pub async fn call(&self, address: &Address, app_id: &str, call: &mut Call) -> Result<Answer, Failure> {
         let head = call.head();
         let body = Framed::request(&head, call.payload.take()).primed().await;
         let mut request = Request::new(service::body::boxed(body));
@@ -81,13 +82,12 @@ impl Sidecars {
     ///
     /// # Errors
     /// When the sidecar cannot be reached or breaks off.
-    pub async fn proxy(&self, address: &str, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    pub async fn proxy(&self, address: &Address, request: Request<Body>) -> Result<Response<Body>, Failure> {
         self.send(address, request).await
     }
 
-    async fn send(&self, address: &str, request: Request<Body>) -> Result<Response<Body>, Failure> {
-        let channel = service::Channel::new(self.connections.clone(), address);
-        channel.send(request).await.map_err(|SendFailure { unsent, reason }| Failure {
+    async fn send(&self, address: &Address, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        address.channel(&self.connections).send(request).await.map_err(|SendFailure { unsent, reason }| Failure {
             code: Some(Code::Unavailable),
             message: reason,
             unsent,

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use mesh::Server;
-use service::{Body, Host, Listener, ServeOptions, Shutdown, Tasks, listen, serve};
+use service::{Body, Host, Listener, ServeOptions, ServerTls, Shutdown, Tasks, listen, serve};
 
 use crate::{Fatal, Options};
 
@@ -121,9 +121,10 @@ impl Serving<'_> {
     }
 
     /// The port for other sidecars.
-    pub(crate) fn internal(&self, listener: Listener, server: Server) {
+    pub(crate) fn internal(&self, listener: Listener, tls: Option<ServerTls>, server: Server) {
         let server = Arc::new(server);
-        self.start("internal grpc", listener, self.grpc_limits(), move |request| {
+        let options = ServeOptions { tls, ..self.grpc_limits() };
+        self.start("internal grpc", listener, options, move |request| {
             let server = Arc::clone(&server);
             async move { server.handle(request).await }
         });

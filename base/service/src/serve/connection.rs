@@ -1,4 +1,4 @@
-//! One accepted connection: which protocol it speaks, its limits, its requests, its end.
+//! One accepted connection: its handshake, which protocol it speaks, its limits, its requests, its end.
 //! Called by the accept loop. It must not outlive the drain limit after a stop.
 
 use std::convert::Infallible;
@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::header_timer::{Counted, HeaderTimer};
+use super::tls::{self, Proof};
 use super::upgrade::{self, Asked, Upgrade};
 use super::{ConnectionInfo, Handler, ServeOptions};
 use crate::{Body, Shutdown, Stream, Tasks, body};
@@ -48,19 +49,34 @@ pub(super) struct Shared {
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(super) info: ConnectionInfo,
+    pub(super) proof: Option<Proof>,
 }
 
 impl Connection {
     /// Serves the connection to its end.
-    pub(super) async fn run(self, mut stream: Stream) {
+    pub(super) async fn run(self, stream: Stream) {
+        let Self { shared, info, .. } = self;
+        let secured = tokio::select! {
+            () = shared.shutdown.requested() => return,
+            secured = tls::secure(&shared.options, stream) => secured,
+        };
+        match secured {
+            Ok((stream, proof)) => Self { shared, info, proof }.speak(stream).await,
+            Err(error) => tracing::debug!(target: "dapr.runtime", "a TLS handshake failed: {error}"),
+        }
+    }
+
+    /// Finds out which protocol the client speaks, and serves it.
+    async fn speak(self, mut stream: Stream) {
         let options = &self.shared.options;
         let guessed = tokio::select! {
             () = self.shared.shutdown.requested() => return,
             guessed = tokio::time::timeout(options.header_read_timeout, read_start(&mut stream)) => guessed,
         };
         let Ok(Ok(start)) = guessed else { return };
-        let is_http2 = start.starts_with(PREFACE);
-        if (is_http2 && !options.http2) || (!is_http2 && !options.http1) || start.is_empty() {
+        // A port that speaks HTTP/2 alone says so in HTTP/2, whatever the client began with.
+        let is_http2 = start.starts_with(PREFACE) || !options.http1;
+        if (is_http2 && !options.http2) || start.is_empty() {
             return;
         }
         // Boxed, so that a task is not as large as both protocols together.
@@ -165,17 +181,20 @@ impl Connection {
         E: std::fmt::Display,
     {
         let mut connection = pin!(connection);
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = self.shared.shutdown.requested() => {
-                finish(connection.as_mut());
-                match tokio::time::timeout(self.shared.options.drain, connection).await {
-                    Ok(ended) => ended,
-                    Err(_) => return,
-                }
-            }
+        let (shutdown, drain) = (&self.shared.shutdown, self.shared.options.drain);
+        let mut ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = shutdown.requested() => None,
+            () = tls::end(self.proof.as_ref()) => None,
         };
-        if let Err(error) = ended {
+        if ended.is_none() {
+            finish(connection.as_mut());
+            ended = tokio::select! {
+                ended = &mut connection => Some(ended),
+                () = shutdown.requested() => tokio::time::timeout(drain, &mut connection).await.ok(),
+            };
+        }
+        if let Some(Err(error)) = ended {
             tracing::debug!(target: "dapr.runtime", "a connection ended early: {error}");
         }
     }
@@ -183,6 +202,9 @@ impl Connection {
     /// Answers one request, whatever the service does.
     async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         request.extensions_mut().insert(self.info);
+        if let Some(proof) = &self.proof {
+            request.extensions_mut().insert(proof.peer.clone());
+        }
         let is_grpc = is_grpc(&request);
         let Ok(mut future) = catch_unwind(AssertUnwindSafe(|| (self.shared.handler)(request))) else {
             tracing::error!(target: "dapr.runtime", "a request handler panicked before it began");

@@ -501,7 +501,7 @@ mod tests {
     async fn state() -> State {
         let components = LoadedComponents::default();
         let tasks = Tasks::new(|_, _| ());
-        let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks };
+        let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks, identity: None };
         let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties));
         let loader = Loader::new(Registry::new(local::REGISTRATIONS, &[]), host, admission, components.clone());
         let spec = Spec {
