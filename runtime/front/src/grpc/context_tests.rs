@@ -112,7 +112,13 @@ const ROWS: &[Registration] = &[
 ];
 
 async fn probes() -> (State, Secrets) {
-    let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks: Tasks::new(|_, _| ()) };
+    let host = Host {
+        app: "app".into(),
+        namespace: "".into(),
+        clock: Clock::system(),
+        tasks: Tasks::new(|_, _| ()),
+        identity: None,
+    };
     let components = LoadedComponents::default();
     let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties));
     let loader = Loader::new(Registry::new(ROWS, &[]), host, admission, components.clone());
