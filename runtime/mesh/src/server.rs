@@ -15,7 +15,7 @@ use telemetry::trace::SpanContext;
 use tonic::{Code, Status};
 use wire::internals::{InternalInvokeRequest, InternalInvokeRequestStream};
 
-use crate::frames::{Decoder, Framed, Pieces};
+use crate::frames::{Decoder, Framed, LENGTH, Pieces};
 
 const SERVICE: &str = "/dapr.proto.internals.v1.ServiceInvocation/";
 
@@ -88,8 +88,13 @@ impl Server {
         if wants_events && answer.is_http() && !(200..300).contains(&answer.status.code) {
             return Err(Status::internal("error invoking app channel: no response received from stream"));
         }
-        let head = answer.head();
-        Ok(respond(service::body::boxed(Framed::answer(&head, answer.payload.into_body()).primed().await)))
+        let (head, length) = (answer.head(), answer.payload.length());
+        let framed = Framed::answer(&head, answer.payload.into_body()).primed().await;
+        let mut response = respond(service::body::boxed(framed));
+        if let Some(length) = length {
+            response.headers_mut().insert(LENGTH, HeaderValue::from(length));
+        }
+        Ok(response)
     }
 
     /// The older form: both bodies inside one message.
