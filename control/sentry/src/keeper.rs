@@ -24,8 +24,8 @@ const TARGET: &str = "dapr.sentry.ca";
 const BATCH: Duration = Duration::from_secs(2);
 /// The longest wait before looking at the clock again, which somebody may move.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// Before another attempt at a step that failed.
-const RETRY: Duration = Duration::from_secs(60);
+/// The shortest wait before another attempt at a step that failed.
+const RETRY: Duration = Duration::from_secs(5);
 /// Steps that can follow each other at once; more is a mistake that must not spin.
 const MOST_STEPS: u32 = 8;
 
@@ -182,7 +182,7 @@ impl Keeper {
                             "{} failed, and is tried again: {error}; the present issuer ends at {end}",
                             told_step(&step)
                         );
-                        return now + RETRY;
+                        return now + retry(now, state.current.life.until);
                     }
                 }
             }
@@ -215,6 +215,11 @@ impl Keeper {
             date(until)
         );
     }
+}
+
+/// A twentieth of the time that is left, within limits.
+fn retry(now: SystemTime, end: SystemTime) -> Duration {
+    (end.duration_since(now).unwrap_or_default() / 20).clamp(RETRY, LONGEST_WAIT)
 }
 
 fn told(error: Unverified) -> String {

@@ -164,6 +164,13 @@ impl Role {
     fn loading(&self, settings: &Settings) -> Loading {
         let (rotation, lifetimes) = (self.options.rotation, settings.lifetimes);
         let overlap = lifetimes.life + lifetimes.skew;
+        if rotation.enabled && rotation.life.mul_f64(rotation.sign_at - rotation.distribute_at) < overlap {
+            tracing::warn!(
+                target: TARGET,
+                "Roots and issuers count so short (--ca-ttl) that a new root is not known for the lifetime of a certificate \
+                 before its issuer should sign; the issuer changes later, and certificates may be cut short"
+            );
+        }
         let token_options = |jwt: &JwtOptions| TokenOptions {
             algorithm: jwt.algorithm,
             key_id: jwt.key_id.clone(),

@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use security::certificate;
-use testkit::{Asked, Sentry, SentryBuilder};
+use testkit::{App, Asked, Sentry, SentryBuilder, Sidecar, reply};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::sentry::certificates::is_taken;
@@ -155,4 +155,37 @@ async fn what_is_to_sign_next_is_kept_from_others() {
     }
     let record: serde_json::Value = serde_json::from_str(&sentry.text("rotation.json")).unwrap();
     assert_eq!(record["version"], 1);
+}
+
+#[tokio::test]
+async fn sidecars_go_on_calling_each_other_through_a_whole_rotation() {
+    let sentry = Sentry::new()
+        .mtls("{workloadCertTTL: 5s, allowedClockSkew: 2s}")
+        .flag("--ca-ttl=30s")
+        .flag("--rotation-distribute-at=0.3")
+        .flag("--rotation-sign-at=0.5")
+        .start()
+        .await;
+    let first_root = sentry.text("ca.crt");
+    let certified = |id: &str| {
+        Sidecar::named(id)
+            .namespace("default")
+            .flag("--enable-mtls=true")
+            .flag(format!("--sentry-address=127.0.0.1:{}", sentry.port()))
+            .flag("--control-plane-trust-domain=localhost")
+            .flag("--control-plane-namespace=default")
+            .variable("DAPR_TRUST_ANCHORS", &first_root)
+    };
+    let app = App::http().otherwise(reply("reached")).start().await;
+    let (web, caller) = tokio::join!(certified("web").app(&app).start(), certified("caller").start());
+    let (began, mut calls) = (Instant::now(), 0_u32);
+    while began.elapsed() < Duration::from_secs(30) {
+        let answer = caller.invoke("web", "x").send().await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "reached"), "after {:?}", began.elapsed());
+        calls += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!sentry.text("ca.crt").contains(first_root.trim()), "the root they were started with is gone");
+    assert!(calls > 100);
+    drop(web);
 }
