@@ -1,7 +1,7 @@
 //! Who may have which identity: one trait, and an implementation for each way of finding out. A validator finds; it signs
 //! nothing and knows no gRPC.
 
-mod common;
+mod form;
 mod insecure;
 mod jwks;
 mod kubernetes;
@@ -15,8 +15,8 @@ use wire::sentry::SignCertificateRequest;
 use crate::images::ContainerImage;
 
 pub use self::kubernetes::Kubernetes;
-use common::PUBLIC;
-pub use common::check;
+use form::PUBLIC;
+pub use form::check;
 pub use insecure::Insecure;
 pub use jwks::{Jwks, JwksOptions, KeySet, KeySource, verify as verify_token};
 
