@@ -183,3 +183,6 @@ impl Store for SecretStore {
         format!("{name} of the Secret {}/{NAME}", self.namespace)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,3 +182,6 @@ impl Validator for Kubernetes {
         self.judge(request).await
     }
 }
+
+#[cfg(test)]
+mod tests;
