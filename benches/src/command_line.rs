@@ -5,14 +5,28 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use crate::rotation::Plan;
+
 /// What was asked for.
 pub(crate) struct Chosen {
     /// Our sidecar.
     pub(crate) ours: PathBuf,
     /// The sidecar to compare with.
     pub(crate) peer: Option<PathBuf>,
+    /// Who certifies sidecars; without one there is no mTLS.
+    pub(crate) authority: Option<Authority>,
     /// What to measure.
     pub(crate) case: Case,
+}
+
+/// A sentry to start.
+pub(crate) struct Authority {
+    /// Its executable.
+    pub(crate) program: PathBuf,
+    /// How long its certificates count.
+    pub(crate) life: Duration,
+    /// More flags.
+    pub(crate) flags: Vec<String>,
 }
 
 /// One kind of measurement.
@@ -41,6 +55,8 @@ pub(crate) enum Case {
         /// How often its start is timed.
         starts: usize,
     },
+    /// Calls while certificates change.
+    Rotation(Plan),
     /// Speed of small calls.
     Invoke(InvokePlan),
 }
@@ -64,8 +80,12 @@ pub(crate) fn read() -> Chosen {
     let mut matches = command().get_matches();
     let ours = matches.remove_one::<PathBuf>("ours").unwrap_or_default();
     let peer = matches.remove_one::<PathBuf>("peer");
+    let life = Duration::from_secs(matches.get_one::<u64>("certificate-life").copied().unwrap_or_default());
+    let flags = matches.remove_many::<String>("sentry-flag").into_iter().flatten().collect();
+    let program = matches.remove_one::<PathBuf>("sentry");
+    let authority = program.map(|program| Authority { program, life, flags });
     let (name, arguments) = matches.subcommand().unwrap_or(("invoke", &matches));
-    Chosen { ours, peer, case: case(name, arguments) }
+    Chosen { ours, peer, authority, case: case(name, arguments) }
 }
 
 fn case(name: &str, arguments: &ArgMatches) -> Case {
@@ -76,6 +96,12 @@ fn case(name: &str, arguments: &ArgMatches) -> Case {
         "mixed" => Case::Mixed { calls: number("calls") },
         "stream" => Case::Stream { gibibytes: number("gib") },
         "events" => Case::Events { streams: size("streams"), duration: duration(number("seconds")) },
+        "rotation" => Case::Rotation(Plan {
+            rate: number("rate"),
+            rotations: number("rotations"),
+            away: duration(number("away")),
+            expire: arguments.get_flag("expire"),
+        }),
         "idle" => Case::Idle { duration: duration(number("seconds")), starts: size("starts").max(1) },
         _ => Case::Invoke(InvokePlan {
             connections: arguments.get_many::<usize>("connections").into_iter().flatten().copied().collect(),
@@ -106,6 +132,16 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg(program("ours", "Our sidecar executable"))
         .arg(program("peer", "The sidecar executable to compare with"))
+        .arg(program("sentry", "A sentry executable: sidecars run with mTLS").value_name("SENTRY"))
+        .arg(number("certificate-life", "86400", "Seconds that its certificates count").global(true))
+        .arg(
+            Arg::new("sentry-flag")
+                .long("sentry-flag")
+                .action(ArgAction::Append)
+                .allow_hyphen_values(true)
+                .global(true)
+                .help("One more flag of sentry, such as --sentry-flag=--ca-ttl=10m"),
+        )
         .subcommand(Command::new("mixed").about("Ours and the peer's call each other: no call may fail").arg(number(
             "calls",
             "10000",
@@ -121,6 +157,19 @@ fn command() -> Command {
                 .about("Open event streams: memory of each, and whether they stay")
                 .arg(number("streams", "1000", "How many"))
                 .arg(seconds("60")),
+        )
+        .subcommand(
+            Command::new("rotation")
+                .about("Calls while certificates change, with --sentry: none may fail")
+                .arg(number("rate", "500", "Calls a second"))
+                .arg(number("rotations", "30", "How many new certificates each sidecar gets"))
+                .arg(number("away", "0", "Seconds that sentry is away in the middle"))
+                .arg(
+                    Arg::new("expire")
+                        .long("expire")
+                        .action(ArgAction::SetTrue)
+                        .help("Instead: sentry goes until certificates have ended, then comes back"),
+                ),
         )
         .subcommand(
             Command::new("idle")

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use service::Tasks;
+use tokio::sync::Mutex;
 
 use crate::app::App;
 use crate::client::{Call, Http};
+use crate::command_line::Authority;
+use crate::sentry::Sentry;
 use crate::sidecar::{AppPort, Plan, Sidecar};
 
 const FOUND_WITHIN: Duration = Duration::from_secs(20);
@@ -35,6 +38,7 @@ impl Side {
 pub(crate) struct Fleet {
     ours: PathBuf,
     peer: Option<PathBuf>,
+    sentry: Option<Mutex<Sentry>>,
     /// The app under test.
     pub(crate) app: App,
     /// Runs what runs beside.
@@ -54,11 +58,50 @@ impl Fleet {
     ///
     /// # Errors
     /// When an executable is missing.
-    pub(crate) fn new(ours: PathBuf, peer: Option<PathBuf>, tasks: Tasks) -> anyhow::Result<Self> {
-        for program in std::iter::once(&ours).chain(&peer) {
-            ensure!(program.is_file(), "there is no executable {:?}; name it with --ours or --peer", program);
+    pub(crate) async fn new(
+        ours: PathBuf,
+        peer: Option<PathBuf>,
+        authority: Option<Authority>,
+        tasks: Tasks,
+    ) -> anyhow::Result<Self> {
+        let sentry = authority.as_ref().map(|authority| &authority.program);
+        for program in std::iter::once(&ours).chain(&peer).chain(sentry) {
+            ensure!(program.is_file(), "there is no executable {program:?}; name it with --ours, --peer or --sentry");
         }
-        Ok(Self { ours, peer, app: App::start(&tasks)?, tasks })
+        let sentry = match authority {
+            Some(Authority { program, life, flags }) => Some(Mutex::new(Sentry::start(&program, life, &flags).await?)),
+            None => None,
+        };
+        Ok(Self { ours, peer, sentry, app: App::start(&tasks)?, tasks })
+    }
+
+    /// Whether sidecars run with mTLS.
+    pub(crate) fn has_sentry(&self) -> bool {
+        self.sentry.is_some()
+    }
+
+    /// Kills sentry.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn end_sentry(&self) -> anyhow::Result<()> {
+        self.sentry.as_ref().context("there is no sentry")?.lock().await.kill().await
+    }
+
+    /// Starts sentry again.
+    ///
+    /// # Errors
+    /// When there is none, or it does not become ready.
+    pub(crate) async fn resume_sentry(&self) -> anyhow::Result<()> {
+        self.sentry.as_ref().context("there is no sentry")?.lock().await.resume().await
+    }
+
+    /// The trust anchors of this moment.
+    ///
+    /// # Errors
+    /// When there is no sentry.
+    pub(crate) async fn anchors(&self) -> anyhow::Result<String> {
+        self.sentry.as_ref().context("there is no sentry")?.lock().await.anchors()
     }
 
     /// The sides that were named.
@@ -86,7 +129,15 @@ impl Fleet {
         flags: &[&str],
     ) -> anyhow::Result<Sidecar> {
         let app_id = format!("rig-{}-{}-{role}", std::process::id(), side.name());
-        Sidecar::start(&Plan { program: self.program(side)?, app_id: &app_id, app, flags }).await
+        let mut all: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut anchors = None;
+        if let Some(sentry) = &self.sentry {
+            let sentry = sentry.lock().await;
+            all.extend(sentry.sidecar_flags());
+            anchors = Some(sentry.anchors()?);
+        }
+        let anchors = anchors.as_deref();
+        Sidecar::start(&Plan { program: self.program(side)?, app_id: &app_id, app, flags: &all, anchors }).await
     }
 
     /// Starts a caller and a callee before the HTTP app, and waits until they find each other.

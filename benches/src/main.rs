@@ -13,6 +13,8 @@ mod load;
 mod mixed;
 mod process;
 mod report;
+mod rotation;
+mod sentry;
 mod sidecar;
 mod stream;
 
@@ -39,9 +41,10 @@ fn main() -> ExitCode {
 fn measure(chosen: Chosen) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let met = runtime.block_on(async {
-        let fleet = Fleet::new(chosen.ours, chosen.peer, Tasks::new())?;
+        let fleet = Fleet::new(chosen.ours, chosen.peer, chosen.authority, Tasks::new()).await?;
         println!("{}", report::heading());
         match chosen.case {
+            Case::Rotation(plan) => rotation::run(&fleet, &plan).await,
             Case::Mixed { calls } => mixed::run(&fleet, calls).await,
             Case::Stream { gibibytes } => stream::run(&fleet, gibibytes).await,
             Case::Events { streams, duration } => events::run(&fleet, streams, duration).await,

@@ -26,7 +26,9 @@ pub(crate) struct Plan<'a> {
     /// Where its app listens, if it has one.
     pub(crate) app: Option<AppPort>,
     /// More flags.
-    pub(crate) flags: &'a [&'a str],
+    pub(crate) flags: &'a [String],
+    /// Trust anchors, PEM; with mTLS.
+    pub(crate) anchors: Option<&'a str>,
 }
 
 /// Where an app listens and what it speaks.
@@ -47,6 +49,7 @@ pub(crate) struct Sidecar {
     pub(crate) http: SocketAddr,
     /// Its gRPC API.
     pub(crate) grpc: SocketAddr,
+    metrics: SocketAddr,
     /// From the start of the process to the first good answer of `/v1.0/healthz`.
     pub(crate) ready_after: Duration,
     folder: TempDir,
@@ -76,6 +79,7 @@ impl Sidecar {
         if let Some(app) = &plan.app {
             command.arg("--app-port").arg(app.port.to_string()).arg("--app-protocol").arg(app.protocol);
         }
+        command.envs(plan.anchors.map(|anchors| ("DAPR_TRUST_ANCHORS", anchors)));
         command.args(plan.flags).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(std::fs::File::create(&log)?).stdout(std::fs::File::options().append(true).open(&log)?);
         let started = Instant::now();
@@ -90,12 +94,25 @@ impl Sidecar {
             tokio::time::sleep(Duration::from_micros(500)).await;
         }
         let ready_after = started.elapsed();
-        Ok(Self { child, app_id: plan.app_id.to_owned(), http, grpc, ready_after, folder })
+        Ok(Self { child, app_id: plan.app_id.to_owned(), http, grpc, metrics, ready_after, folder })
     }
 
     /// The process.
     pub(crate) fn process(&self) -> Process {
         Process(self.child.id().unwrap_or_default())
+    }
+
+    /// The sum of a family of its metrics; 0 when it exports none of that name.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn metric(&self, family: &str) -> anyhow::Result<u64> {
+        let mut stream = TcpStream::connect(self.metrics).await?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: rig\r\nConnection: close\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        let own = text.lines().filter(|line| line.starts_with(family) && !line.starts_with('#'));
+        Ok(own.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64)
     }
 
     /// Whether it still runs, and the end of its log: what to know when a call failed.
@@ -118,18 +135,24 @@ impl Sidecar {
 }
 
 async fn is_ready(address: SocketAddr) -> bool {
+    answers(address, "/v1.0/healthz", b"HTTP/1.1 204").await
+}
+
+/// Whether a GET there is answered with this first line.
+pub(crate) async fn answers(address: SocketAddr, path: &str, expected: &[u8; 12]) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(b"GET /v1.0/healthz HTTP/1.1\r\nHost: rig\r\nConnection: close\r\n\r\n").await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: rig\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).await?;
         std::io::Result::Ok(answer)
     };
-    matches!(ask.await, Ok(answer) if answer == *b"HTTP/1.1 204")
+    matches!(ask.await, Ok(answer) if answer == *expected)
 }
 
 /// Free ports, all different. Another process may take one before the sidecar does; then its start fails.
-fn free_ports<const N: usize>() -> anyhow::Result<[SocketAddr; N]> {
+pub(crate) fn free_ports<const N: usize>() -> anyhow::Result<[SocketAddr; N]> {
     let mut held = Vec::new();
     let mut ports = [SocketAddr::from(([127, 0, 0, 1], 0)); N];
     for port in &mut ports {

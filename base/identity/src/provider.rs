@@ -331,14 +331,13 @@ async fn wait_for(moment: SystemTime) {
     }
 }
 
-/// When a credential is renewed: half way through its life, or that of its token if that is earlier; up to a twentieth of its
-/// life before, as chance (0 to 1) has it, so that processes that started together do not ask together.
+/// When a credential that was obtained now is renewed: half way to its end, or to that of its token if that is earlier; up to
+/// a twentieth of the way before, as chance (0 to 1) has it, so that processes that started together do not ask together.
+/// Certificates begin in the past, to allow for clocks that are late: that part is no life.
 fn renewal(credential: &Credential, now: SystemTime, chance: f64) -> SystemTime {
-    let validity = credential.validity;
-    let life = validity.until.duration_since(validity.from).unwrap_or_default();
-    let half = validity.from + life.mul_f64(0.5 - chance / 20.0);
-    let token = credential.jwt.as_ref().map(|token| now + token.until.duration_since(now).unwrap_or_default() / 2);
-    token.map_or(half, |token| token.min(half))
+    let tokens = credential.jwt.iter().chain(credential.jwts.values()).map(|token| token.until);
+    let end = tokens.chain([credential.validity.until]).min().unwrap_or(now);
+    now + end.duration_since(now).unwrap_or_default().mul_f64(0.5 - chance / 20.0)
 }
 
 fn pause_after(failures: u32, longest: Duration) -> Duration {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension, X509Certificate};
 
 use crate::{MalformedId, SpiffeId};
 
@@ -76,10 +76,7 @@ pub fn workload(certificate: &CertificateDer<'_>) -> Result<Workload, Certificat
     if parsed.is_ca() || signs {
         return Err(CertificateError::Authority);
     }
-    let names = parsed.subject_alternative_name().map_err(|error| CertificateError::Unreadable(error.to_string()))?;
-    let names = names.map(|extension| extension.value.general_names.as_slice()).unwrap_or_default();
-    let uris: Vec<&str> =
-        names.iter().filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None }).collect();
+    let uris = uris(&parsed)?;
     let [uri] = uris.as_slice() else { return Err(CertificateError::Uris(uris.len())) };
     let id = SpiffeId::parse(uri).map_err(CertificateError::Id)?;
     Ok(Workload { id, validity: validity_of(&parsed) })
@@ -91,6 +88,16 @@ pub fn workload(certificate: &CertificateDer<'_>) -> Result<Workload, Certificat
 /// [`CertificateError::Unreadable`].
 pub fn validity(certificate: &CertificateDer<'_>) -> Result<Validity, CertificateError> {
     parse(certificate).map(|parsed| validity_of(&parsed))
+}
+
+/// Whom any certificate names, for people to read: its URIs, or its subject where there are none.
+///
+/// # Errors
+/// [`CertificateError::Unreadable`].
+pub fn name(certificate: &CertificateDer<'_>) -> Result<String, CertificateError> {
+    let parsed = parse(certificate)?;
+    let uris = uris(&parsed)?;
+    Ok(if uris.is_empty() { parsed.subject().to_string() } else { uris.join(", ") })
 }
 
 /// Every certificate of a PEM text, in order; what is between them is skipped.
@@ -141,6 +148,20 @@ fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>,
     Ok(parsed)
 }
 
+fn uris<'a>(parsed: &X509Certificate<'a>) -> Result<Vec<&'a str>, CertificateError> {
+    let unreadable = |error: x509_parser::error::X509Error| CertificateError::Unreadable(error.to_string());
+    let mut uris = Vec::new();
+    for extension in parsed.extensions() {
+        if let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() {
+            let named = names.general_names.iter();
+            uris.extend(named.filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None }));
+        }
+    }
+    // Twice, or not readable: an error there.
+    parsed.subject_alternative_name().map_err(unreadable)?;
+    Ok(uris)
+}
+
 fn validity_of(parsed: &X509Certificate<'_>) -> Validity {
     let moment = |seconds: i64| match u64::try_from(seconds) {
         Ok(after) => SystemTime::UNIX_EPOCH + Duration::from_secs(after.min(MAX_SECONDS)),
@@ -172,6 +193,8 @@ mod tests {
     fn a_workload_is_read() {
         let read = workload(&certificate(&["spiffe://td/ns/n/app"], false)).unwrap();
         assert_eq!(read.id.app_id(), "app");
+        assert_eq!(name(&certificate(&["spiffe://td/ns/n/app"], false)).unwrap(), "spiffe://td/ns/n/app");
+        assert_eq!(name(&certificate(&[], true)).unwrap(), "CN=rcgen self signed cert");
         assert!(read.validity.covers(SystemTime::now()));
         assert!(!read.validity.covers(SystemTime::UNIX_EPOCH));
     }

@@ -1,9 +1,13 @@
 //! A pool of HTTP/2 connections by address and expected peer, for gRPC between processes and to gRPC apps.
 //!
 //! A connection is shared by up to `MAX_LEASES` calls, kept while any call holds a lease, collected when idle for too
-//! long, and replaced when broken. An error says whether the request can have reached the peer: only the caller knows what
-//! that allows. While no connection is open, nothing runs. A connection that was proven with certificates takes no new request
+//! long, and replaced when broken. A request that a connection provably did not process is sent once more, over another
+//! connection. An error says whether the request can have been processed: only the caller knows what that allows. While no
+//! connection is open, nothing runs. A connection that was proven with certificates takes no new request
 //! once one of them has ended or the own one was replaced; what runs on it goes on.
+
+mod heard;
+mod lent;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -19,9 +23,11 @@ use http_body::Frame;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::dial::{Dialer, Endpoint};
+use self::heard::Heard;
+use crate::dial::{CONNECT_TIMEOUT, Dialer, Endpoint};
 use crate::{Body, Executor, Stream, Tasks};
 
 /// Calls that share one connection before another is opened (the target's cap).
@@ -51,9 +57,9 @@ impl Default for Lifetimes {
 /// Why a request got no answer.
 #[derive(Debug)]
 pub enum SendError {
-    /// It provably did not reach the peer; here it is back, so that it can be sent again.
+    /// The peer provably did not process it; here it is back, so that it can be sent again.
     NotSent {
-        /// The request, with its body untouched.
+        /// The request, with its whole body.
         request: Box<Request<Body>>,
         /// What went wrong, in words.
         reason: String,
@@ -139,10 +145,11 @@ impl Drop for Lease {
 }
 
 impl Slot {
-    fn share(&self, pool: &Inner) -> Option<Lease> {
+    /// The right to use a connection, other than `besides`.
+    fn share(&self, pool: &Inner, besides: Option<&Arc<Entry>>) -> Option<Lease> {
         let mut entries = lock(&self.entries);
         entries.retain(|entry| !entry.sender.is_closed() && pool.is_proven(entry));
-        for entry in entries.iter() {
+        for entry in entries.iter().filter(|entry| besides.is_none_or(|besides| !Arc::ptr_eq(entry, besides))) {
             if entry.leases.load(Ordering::Acquire) == 0 && lock(&entry.idle_since).elapsed() > pool.lifetimes.idle {
                 continue;
             }
@@ -178,26 +185,27 @@ impl Connections {
     /// [`SendError`], which says whether the peer can have seen the request.
     pub async fn send(&self, to: Endpoint<'_>, request: Request<Body>) -> Result<Response<Body>, SendError> {
         let mut request = Box::new(request);
-        let mut fresh = false;
+        let mut refused: Option<Arc<Entry>> = None;
         loop {
-            let lease = match self.lease(to, fresh).await {
+            let lease = match self.lease(to, refused.as_ref()).await {
                 Ok(lease) => lease,
                 Err(reason) => return Err(SendError::NotSent { request, reason }),
             };
+            let (kept, given) = lent::lend(*request);
             let mut sender = lease.0.sender.clone();
-            match sender.try_send_request(*request).await {
+            let mut failed = match sender.try_send_request(given).await {
                 Ok(response) => return Ok(response.map(|body| crate::body::boxed(Leased { body, _lease: lease }))),
-                Err(mut failed) => match failed.take_message() {
-                    // A connection that broke while idle is replaced once; a fresh one that refuses is an answer.
-                    Some(back) if !fresh => {
-                        request = Box::new(back);
-                        fresh = true;
-                    }
-                    Some(back) => {
-                        return Err(SendError::NotSent { request: Box::new(back), reason: describe(failed.error()) });
-                    }
-                    None => return Err(SendError::Broken { reason: describe(failed.error()) }),
-                },
+                Err(failed) => failed,
+            };
+            let reason = describe(failed.error());
+            let untouched = failed.take_message().is_some() || is_refused(failed.error());
+            let Some(back) = untouched.then(|| kept.take_back()).flatten() else {
+                return Err(SendError::Broken { reason });
+            };
+            request = Box::new(back);
+            // A connection that ended is replaced once; another one that refuses too is an answer.
+            if refused.replace(Arc::clone(&lease.0)).is_some() {
+                return Err(SendError::NotSent { request, reason });
             }
         }
     }
@@ -207,16 +215,16 @@ impl Connections {
     /// # Errors
     /// Why none can be opened, in words.
     pub async fn ready(&self, to: Endpoint<'_>) -> Result<(), String> {
-        self.lease(to, false).await.map(drop)
+        self.lease(to, None).await.map(drop)
     }
 
-    async fn lease(&self, to: Endpoint<'_>, fresh: bool) -> Result<Lease, String> {
+    async fn lease(&self, to: Endpoint<'_>, besides: Option<&Arc<Entry>>) -> Result<Lease, String> {
         let slot = self.slot(to);
-        if !fresh && let Some(lease) = slot.share(&self.inner) {
+        if let Some(lease) = slot.share(&self.inner, besides) {
             return Ok(lease);
         }
         let _one_at_a_time = slot.dialing.lock().await;
-        if let Some(lease) = slot.share(&self.inner) {
+        if let Some(lease) = slot.share(&self.inner, besides) {
             return Ok(lease);
         }
         let (sender, proof) = self.dial(to).await?;
@@ -249,6 +257,12 @@ impl Connections {
         let stream = self.inner.dialer.connect_to(host, port, self.inner.secure.then_some(to.peer)).await;
         let stream = stream.map_err(|error| format!("connection error: dial tcp {address}: {error}"))?;
         let proof = own.map(|own| Proof { until: own.until.min(end_of_peer(&stream)), ..own });
+        Ok((self.open(address, stream).await?, proof))
+    }
+
+    /// Begins HTTP/2 on a stream, and waits until the other end has spoken.
+    async fn open(&self, address: &str, stream: Stream) -> Result<SendRequest<Body>, String> {
+        let (stream, heard) = Heard::new(stream);
         let (sender, connection) = http2::Builder::new(Executor::new(self.inner.tasks.clone()))
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -260,12 +274,21 @@ impl Connections {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| format!("connection error: handshake with {address}: {}", describe(&error)))?;
+        let (ended, end) = oneshot::channel();
         self.inner.tasks.spawn("http2 connection", async move {
             if let Err(error) = connection.await {
-                tracing::debug!(target: "dapr.runtime.grpc.manager", "connection ended: {}", describe(&error));
+                let reason = describe(&error);
+                tracing::debug!(target: "dapr.runtime.grpc.manager", "connection ended: {reason}");
+                // Only whoever dialled asks, and only while the other end has not spoken.
+                let _ = ended.send(reason);
             }
         });
-        Ok((sender, proof))
+        let failed = |reason: &str| format!("connection error: handshake with {address}: {reason}");
+        match tokio::time::timeout(CONNECT_TIMEOUT, heard).await {
+            Ok(Ok(())) => Ok(sender),
+            Ok(Err(_)) => Err(failed(&end.await.unwrap_or_else(|_| "it closed the connection at once".to_owned()))),
+            Err(_) => Err(failed("it said nothing in time")),
+        }
     }
 
     /// Closes idle connections from time to time, as long as there are connections.
@@ -343,6 +366,16 @@ fn end_of_peer(stream: &Stream) -> SystemTime {
 fn split(address: &str) -> Result<(&str, u16), String> {
     let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     parts.ok_or_else(|| format!("{address:?} is not host:port"))
+}
+
+/// Whether the peer says that it did not process a request: by REFUSED_STREAM, or by a GOAWAY that leaves it out (RFC 9113
+/// 6.8 and 8.7). A request that the GOAWAY covers fails otherwise, with the end of its connection.
+fn is_refused(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        cause.is_remote() && (cause.is_go_away() || refused)
+    })
 }
 
 /// An error with its causes in one line.
@@ -471,7 +504,13 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         let tasks = Tasks::new();
         let pool = Connections::new(Dialer::plain(), false, Lifetimes::default(), tasks.clone());
-        let (ready, _peer) = tokio::join!(pool.ready(address.as_str().into()), listener.accept());
+        let speaking = async {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            let empty_settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+            tokio::io::AsyncWriteExt::write_all(&mut peer, &empty_settings).await.unwrap();
+            peer
+        };
+        let (ready, _peer) = tokio::join!(pool.ready(address.as_str().into()), speaking);
         ready.unwrap();
         assert!(tasks.count() > 1);
         drop(pool);

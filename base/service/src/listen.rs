@@ -6,12 +6,20 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::time::Instant;
 
 /// How many connections the kernel may hold for us; it cuts this to its own maximum.
 const BACKLOG: i32 = 4096;
+
+/// How long a taken port is waited for: whoever picked it for us may have tried it out, and a process that it starts
+/// holds its sockets until it has become another program, which takes a while on a busy machine. A predecessor that is
+/// ending is another reason. No event tells when a port is free.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where on this machine to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,11 +181,29 @@ impl Error for BindError {
 }
 
 /// Binds one TCP socket. Port 0 lets the kernel choose: ask the listener for its address. `purpose` completes the
-/// sentence "cannot listen on ... for ...", for example `the HTTP API (--dapr-http-port)`.
+/// sentence "cannot listen on ... for ...", for example `the HTTP API (--dapr-http-port)`. A port that is taken gets
+/// [`PATIENCE`] to become free.
 ///
 /// # Errors
 /// [`BindError`] when the name cannot be looked up or the address cannot be bound.
 pub async fn bind_tcp(purpose: &'static str, host: &Host, port: u16) -> Result<Listener, BindError> {
+    let began = Instant::now();
+    let mut bound = bind_tcp_at_once(purpose, host, port).await;
+    if matches!(&bound, Err(error) if error.is_taken()) {
+        tracing::info!(target: "dapr.runtime", "{host}:{port} is taken, waiting a moment for it");
+    }
+    while matches!(&bound, Err(error) if error.is_taken()) && began.elapsed() < PATIENCE {
+        tokio::time::sleep(PAUSE).await;
+        bound = bind_tcp_at_once(purpose, host, port).await;
+    }
+    bound
+}
+
+/// As [`bind_tcp`], for a port that is not worth waiting for.
+///
+/// # Errors
+/// As [`bind_tcp`].
+pub async fn bind_tcp_at_once(purpose: &'static str, host: &Host, port: u16) -> Result<Listener, BindError> {
     let fail = |source| BindError { purpose, address: format!("{host}:{port}"), source };
     let address = match host {
         Host::Address(address) => SocketAddr::new(*address, port),
@@ -308,6 +334,20 @@ mod tests {
         assert!(error.is_taken());
         let text = error.to_string();
         assert!(text.contains(&port.to_string()) && text.contains("the HTTP API") && text.contains("stop"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_becomes_free_in_time_is_taken_over() {
+        let host = Host::parse("127.0.0.1").unwrap();
+        let first = bind_tcp("a test", &host, 0).await.unwrap();
+        let port = first.address().port().unwrap();
+        assert!(bind_tcp_at_once("a test", &host, port).await.unwrap_err().is_taken());
+        let giving_up = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(first);
+        };
+        let (bound, ()) = tokio::join!(bind_tcp("a test", &host, port), giving_up);
+        assert_eq!(bound.unwrap().address().port(), Some(port));
     }
 
     #[tokio::test]

@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::IdentitySource;
+
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The process a backend lives in, as far as backends need to know it.
@@ -20,6 +22,8 @@ pub struct Host {
     pub clock: Clock,
     /// Where background tasks are started.
     pub tasks: Tasks,
+    /// Who the app is, where that can be proven: `None` without mTLS.
+    pub identity: Option<Arc<dyn IdentitySource>>,
 }
 
 /// Time of day, replaceable in tests.

@@ -343,7 +343,7 @@ async fn make(component_type: &str) -> Arc<dyn StateStore> {
     let Constructor::StateStore(construct) = row.constructor else { panic!("{component_type} is no state store") };
     let tracker = TaskTracker::new();
     let tasks = Tasks::new(move |_, work| drop(tracker.spawn(work)));
-    let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks };
+    let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks, identity: None };
     construct(Setup { name: "store".to_owned(), properties: Properties::default(), host }).await.unwrap()
 }
 

@@ -102,7 +102,7 @@ impl HttpChannel {
         *request.headers_mut() = headers;
         *request.version_mut() = self.version;
         let response = self.client.request(request).await.map_err(|error| failure(&error))?;
-        Ok(answer(response.map(|body| service::body::boxed(Held::new(body, slot)))))
+        answer(response.map(|body| Held::new(body, slot))).await
     }
 
     fn add_own_headers(&self, call: &Call, headers: &mut HeaderMap) -> Result<(), Failure> {
@@ -274,20 +274,29 @@ impl http_body::Body for Sized {
     }
 }
 
-fn answer(response: ::http::Response<Body>) -> Answer {
+async fn answer(response: ::http::Response<Held>) -> Result<Answer, Failure> {
     let (parts, body) = response.into_parts();
+    let payload = match body.announced {
+        Some(length) if length <= call::SHORT => Payload::Replayable(read_short(body).await?),
+        _ => Payload::Once(service::body::boxed(body)),
+    };
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     let mut headers = call::from_http_headers(&parts.headers);
     // The body is framed anew on every hop.
     call::remove_ignoring_case(&mut headers, CONTENT_LENGTH.as_str());
-    Answer {
+    Ok(Answer {
         status: wire::internals::Status { code: i32::from(parts.status.as_u16()), ..Default::default() },
         headers,
         trailers: Metadata::new(),
         content_type,
         type_url: String::new(),
-        payload: Payload::Once(body),
-    }
+        payload,
+    })
+}
+
+async fn read_short(body: Held) -> Result<Bytes, Failure> {
+    let read = service::read_bounded(body, call::SHORT).await;
+    read.map_err(|error| Failure::plain(format!("the app broke off its answer: {error}")))
 }
 
 /// What a failed request means: a connection that could not be made was not used.
@@ -309,18 +318,19 @@ fn failure(error: &hyper_util::client::legacy::Error) -> Failure {
 
 /// A body that holds the app's concurrency slot until it has been read.
 ///
-/// An app that announced more bytes than it sent has still sent its answer, as in the target: the body ends there. The
-/// length is not passed on, since only the end of the body can tell it. A chunked body that breaks off is an error.
+/// An app that announced more bytes than it sent has still sent its answer, as in the target: the body ends there. So the
+/// announced length is not passed on, since only the end of the body can tell it. A chunked body that breaks off is an
+/// error.
 struct Held {
     body: Incoming,
-    announced: bool,
+    announced: Option<u64>,
     ended: bool,
     _slot: Slot,
 }
 
 impl Held {
     fn new(body: Incoming, slot: Slot) -> Self {
-        let announced = http_body::Body::size_hint(&body).exact().is_some();
+        let announced = http_body::Body::size_hint(&body).exact();
         Self { body, announced, ended: false, _slot: slot }
     }
 }
@@ -344,7 +354,7 @@ impl http_body::Body for Held {
         }
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         match frame {
-            Some(Err(error)) if self.announced && is_cut(&error) => {
+            Some(Err(error)) if self.announced.is_some() && is_cut(&error) => {
                 self.ended = true;
                 Poll::Ready(None)
             }

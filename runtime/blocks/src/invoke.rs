@@ -3,6 +3,7 @@
 //! Called by `front` (calls of our app) and, through `Inbound`, by `mesh` (calls of other sidecars). It decides; `mesh` and
 //! `app` carry. A call goes one of three ways: to an endpoint outside the fleet, to our own app, or to another sidecar.
 
+mod access;
 mod deadline;
 mod forwarded;
 mod inbound;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use app::{Channel, Endpoints};
 use call::{Answer, Call, Failure, Payload};
 use mesh::{Resolution, Sidecars};
-use security::path;
+use security::{AccessControl, path};
 use telemetry::Tracing;
 use tonic::Code;
 
@@ -41,6 +42,8 @@ pub struct Identity {
 pub struct Parts {
     /// Who calls.
     pub identity: Identity,
+    /// Which peers may call our app; without a list, all.
+    pub access_control: Option<AccessControl>,
     /// Our app, if it has a port.
     pub channel: Option<Channel>,
     /// Servers outside the fleet.

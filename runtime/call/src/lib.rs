@@ -9,6 +9,7 @@ mod headers;
 mod metadata;
 mod payload;
 mod request;
+mod timeout;
 
 pub use answer::Answer;
 pub use failure::Failure;
@@ -16,5 +17,6 @@ pub use headers::{
     InvalidHeader, from_grpc_headers, from_http_headers, to_grpc_headers, to_http_headers, to_invoke_service_headers,
 };
 pub use metadata::{Metadata, Values, first, is_grpc, remove_ignoring_case, set};
-pub use payload::Payload;
+pub use payload::{Payload, SHORT};
 pub use request::{Call, Verb};
+pub use timeout::{MalformedTimeout, timeout};

@@ -3,6 +3,11 @@
 use bytes::Bytes;
 use service::Body;
 
+/// Bytes of an answer up to which it is held until it is whole, where its sender has said how long it will be: then every
+/// hop knows the length and says it. (Go's HTTP server gives short answers a length up to here.) Longer ones, and those
+/// of unknown length, pass as they come.
+pub const SHORT: u64 = 2048;
+
 /// What a call or an answer carries. `Once` streams through; `Replayable` is held in memory, so that an attempt that
 /// provably was not processed can be repeated after part of it was handed to a connection.
 pub enum Payload {
@@ -16,6 +21,14 @@ impl Payload {
     /// No content.
     pub fn empty() -> Self {
         Self::Replayable(Bytes::new())
+    }
+
+    /// How many bytes there are, if all of them are here.
+    pub fn length(&self) -> Option<usize> {
+        match self {
+            Self::Once(_) => None,
+            Self::Replayable(bytes) => Some(bytes.len()),
+        }
     }
 
     /// The body to send now. A replayable payload stays; of a stream only an empty one is left.

@@ -77,6 +77,9 @@ impl GrpcDoor {
             Err(TokenFault::Mismatch | TokenFault::Repeated) => return refuse(errors::api_token_mismatch()),
         }
         token::strip(request.headers_mut());
+        if let Err(malformed) = crate::context::start_timeout(&mut request) {
+            return Status::internal(malformed.to_string()).into_http();
+        }
         self.route(request).await
     }
 
@@ -116,3 +119,6 @@ impl GrpcDoor {
 fn refuse(error: errors::ApiError) -> Response<Body> {
     Status::from(error).into_http()
 }
+
+#[cfg(test)]
+mod context_tests;

@@ -4,9 +4,11 @@
 
 mod api;
 mod api_log;
+mod context;
 mod cors;
 mod grpc;
 mod http;
+mod json_fault;
 mod routes;
 mod shutdown;
 mod table;

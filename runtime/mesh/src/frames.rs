@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body as _, Frame};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
@@ -24,6 +24,10 @@ pub(crate) const PIECE: usize = 64 << 10;
 const COPIED: usize = 8 << 10;
 /// Of a message that is not here yet, at most this much is reserved ahead.
 const MAX_RESERVED: usize = 2 * PIECE;
+
+/// How long the body of an answer is, on the gRPC answer that carries it, where the answering sidecar has all of it. Ours:
+/// the target neither sends nor looks at it.
+pub(crate) const LENGTH: HeaderName = HeaderName::from_static("trilby-length");
 
 const HEAD_FIELD: u32 = 1;
 const PAYLOAD_FIELD: u32 = 2;

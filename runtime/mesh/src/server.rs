@@ -9,26 +9,27 @@ use call::{Answer, Call, Failure, Payload};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use prost::Message as _;
+use security::Peer;
 use service::Body;
 use telemetry::trace::SpanContext;
 use tonic::{Code, Status};
 use wire::internals::{InternalInvokeRequest, InternalInvokeRequestStream};
 
-use crate::frames::{Decoder, Framed, Pieces};
+use crate::frames::{Decoder, Framed, LENGTH, Pieces};
 
 const SERVICE: &str = "/dapr.proto.internals.v1.ServiceInvocation/";
 
-/// What a sidecar does with calls that arrive from its peers.
+/// What a sidecar does with calls that arrive from its peers. `peer` is who the connection proves them to be.
 #[async_trait]
 pub trait Inbound: Send + Sync + 'static {
     /// Calls the local app.
     ///
     /// # Errors
     /// When the call is refused or the app cannot answer it.
-    async fn call(&self, call: Call) -> Result<Answer, Failure>;
+    async fn call(&self, peer: Peer, call: Call) -> Result<Answer, Failure>;
 
     /// Passes a gRPC request of an unknown service to the local app.
-    async fn proxy(&self, request: Request<Body>) -> Response<Body>;
+    async fn proxy(&self, peer: Peer, request: Request<Body>) -> Response<Body>;
 
     /// The span of this hop, for a call that arrived with these headers.
     fn trace(&self, headers: &HeaderMap, call: &Call) -> Option<SpanContext>;
@@ -54,7 +55,7 @@ impl Server {
             return if service::Reflection::serves(request.uri().path()) {
                 self.reflection.handle(request).await
             } else {
-                self.inbound.proxy(request).await
+                self.inbound.proxy(Peer::of(request.extensions()), request).await
             };
         };
         let answer = match method {
@@ -82,13 +83,18 @@ impl Server {
         let mut call = Call::from_head(head, Some(payload)).ok_or_else(missing)?;
         call.trace = self.inbound.trace(&parts.headers, &call);
         let wants_events = wants_events(&call);
-        let answer = self.inbound.call(call).await.map_err(Failure::into_status)?;
+        let answer = self.inbound.call(Peer::of(&parts.extensions), call).await.map_err(Failure::into_status)?;
         // An event stream is answered by events or not at all, as in the target.
         if wants_events && answer.is_http() && !(200..300).contains(&answer.status.code) {
             return Err(Status::internal("error invoking app channel: no response received from stream"));
         }
-        let head = answer.head();
-        Ok(respond(service::body::boxed(Framed::answer(&head, answer.payload.into_body()).primed().await)))
+        let (head, length) = (answer.head(), answer.payload.length());
+        let framed = Framed::answer(&head, answer.payload.into_body()).primed().await;
+        let mut response = respond(service::body::boxed(framed));
+        if let Some(length) = length {
+            response.headers_mut().insert(LENGTH, HeaderValue::from(length));
+        }
+        Ok(response)
     }
 
     /// The older form: both bodies inside one message.
@@ -101,7 +107,7 @@ impl Server {
         };
         let mut call = Call::from_head(head, None).ok_or_else(|| invalid("field Message is nil"))?;
         call.trace = self.inbound.trace(&parts.headers, &call);
-        let answer = self.inbound.call(call).await.map_err(Failure::into_status)?;
+        let answer = self.inbound.call(Peer::of(&parts.extensions), call).await.map_err(Failure::into_status)?;
         let mut head = answer.head();
         let type_url = answer.type_url;
         let value = service::body::read_bounded(answer.payload.into_body(), self.max_message as u64)

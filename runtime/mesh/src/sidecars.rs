@@ -6,10 +6,11 @@ use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use service::{Body, Connections, SendFailure};
 use tonic::{Code, Status};
+use wire::common::StreamPayload;
 use wire::internals::InternalInvokeResponseStream;
 
 use crate::Address;
-use crate::frames::{Decoder, Framed, Pieces};
+use crate::frames::{Decoder, Framed, LENGTH, Pieces};
 
 const CALL_LOCAL_STREAM: &str = "/dapr.proto.internals.v1.ServiceInvocation/CallLocalStream";
 
@@ -67,8 +68,13 @@ impl Sidecars {
             None => return Err(refused(decoder.status(), app_id)),
         };
         let missing = || Failure::plain("response does not contain the required fields in the leading chunk");
-        let body = Pieces::<InternalInvokeResponseStream>::new(decoder, first.payload, true);
-        let payload = Payload::Once(service::body::boxed(body));
+        let payload = if is_short_and_whole(&parts.headers, first.payload.as_ref()) {
+            end_of(&mut decoder, app_id).await?;
+            Payload::Replayable(first.payload.unwrap_or_default().data)
+        } else {
+            let body = Pieces::<InternalInvokeResponseStream>::new(decoder, first.payload, true);
+            Payload::Once(service::body::boxed(body))
+        };
         Answer::from_head(first.response.ok_or_else(missing)?, Some(payload)).ok_or_else(missing)
     }
 
@@ -92,6 +98,23 @@ impl Sidecars {
 /// The status of an answer that is only trailers.
 fn ended_by(headers: &HeaderMap) -> Option<Status> {
     headers.get("grpc-status").and_then(|_| Status::from_header_map(headers))
+}
+
+/// Whether the first message carries the whole body of a short answer, as the other sidecar says.
+fn is_short_and_whole(headers: &HeaderMap, payload: Option<&StreamPayload>) -> bool {
+    let length = headers.get(LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let here = payload.map_or(0, |payload| payload.data.len() as u64);
+    payload.is_none_or(|payload| payload.seq == 0) && here <= call::SHORT && length == Some(here)
+}
+
+/// Waits for the end of a stream that has nothing more to say. It was sent together with the last message.
+async fn end_of(decoder: &mut Decoder, app_id: &str) -> Result<(), Failure> {
+    match decoder.message::<InternalInvokeResponseStream>().await {
+        None if decoder.status().code() == Code::Ok => Ok(()),
+        None => Err(refused(decoder.status(), app_id)),
+        Some(Err(status)) => Err(refused(status, app_id)),
+        Some(Ok(_)) => Err(Failure::plain(format!("the sidecar of {app_id} sent more than it said"))),
+    }
 }
 
 fn refused(status: Status, app_id: &str) -> Failure {

@@ -3,12 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Clock, Error, ErrorKind, Host, MetadataItem, Properties, SecretReference, Spec};
+use component::{Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec};
 use loaded::{LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};
 
 use crate::{Fatal, Options};
+
+/// What components live in.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) tasks: &'a Tasks,
+    pub(crate) identity: Option<Arc<dyn IdentitySource>>,
+}
 
 /// Loads every component of the folders into `components`.
 pub(crate) async fn load(
@@ -16,19 +22,20 @@ pub(crate) async fn load(
     configuration: &Configuration,
     found: Vec<Component>,
     components: &LoadedComponents,
-    tasks: &Tasks,
+    surroundings: Surroundings<'_>,
 ) -> Result<(), Fatal> {
     let specs = found
         .into_iter()
         .filter(|component| is_permitted(component, configuration))
         .map(|component| spec(component, environment))
         .collect();
-    let spawner = tasks.clone();
+    let spawner = surroundings.tasks.clone();
     let host = Host {
         app: Arc::from(options.app_id.as_str()),
         namespace: Arc::from(options.namespace.as_str()),
         clock: Clock::system(),
         tasks: component::Tasks::new(move |name, work| drop(spawner.spawn(name, work))),
+        identity: surroundings.identity,
     };
     let loader = Loader::new(components::registry(), host, admission(options, environment), components.clone());
     loader.load_all(specs).await.map_err(|error| Fatal::new(error.to_string()))

@@ -1,11 +1,13 @@
 //! daprd itself: options, wiring, component lifecycle, shutdown. The only crate that knows every other part of the runtime.
 
+mod access_control;
 mod components;
 mod discovery;
 mod endpoints;
 mod entry;
 mod host;
 pub mod options;
+mod own_identity;
 mod providers;
 mod run;
 mod servers;

@@ -4,6 +4,7 @@
 
 mod addresses;
 pub mod flags;
+mod mutual_tls;
 mod notices;
 mod resolve;
 mod stable_port;
@@ -219,6 +220,8 @@ pub struct Options {
     pub hot_reload_interval: Duration,
     /// Trust domain and namespace of the control plane.
     pub control_plane: (String, String),
+    /// How the identity of this sidecar is obtained; `None`: without mTLS.
+    pub identity: Option<identity::Options>,
     /// Addresses of placement; empty: there are no actors.
     pub placement: Vec<String>,
     /// Addresses of the scheduler; empty: there are no jobs and reminders.

@@ -13,15 +13,18 @@ use blocks::state::State;
 use component::resolver::{Instance, Resolver};
 use front::{Api, Cors, GrpcDoor, HttpDoor, HttpOptions, Limits};
 use http::HeaderValue;
+use identity::Security;
 use loaded::LoadedComponents;
 use mesh::{Resolution, Server, Sidecars};
 use resources::{Configuration, Selection};
-use service::dial::Dialer;
-use service::{Connections, Environment, Lifetimes, Shutdown, Tasks};
+use security::AccessControl;
+use service::{Environment, Lifetimes, ServerTls, Shutdown, Tasks};
 use telemetry::Metrics;
 
 use crate::servers::{Serving, Sockets, bind_internal};
-use crate::{Options, components, discovery, endpoints, host, providers, settings, variables};
+use crate::{
+    Options, access_control, components, discovery, endpoints, host, own_identity, providers, settings, variables,
+};
 
 /// Why the role cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +63,17 @@ pub async fn run(
     }
     let environment = variables::with_own(&options, &environment);
     let configuration = settings::load(&options, &environment)?;
+    let access_control = access_control::load(&options, &configuration)?;
+    if options.identity.is_none() {
+        access_control.iter().for_each(access_control::tell_unproven);
+    }
     for notice in options.notices.iter().chain(&settings::notices(&configuration)) {
         tracing::info!(target: "dapr.runtime", "{notice}");
     }
     tracing::info!(target: "dapr.runtime", "standalone mode configured");
     tracing::info!(target: "dapr.runtime", "app id: {}", options.app_id);
     tell_disabled(&options);
-    let role = Role { options, environment, configuration, shutdown, force, tasks: Tasks::new() };
+    let role = Role { options, environment, configuration, access_control, shutdown, force, tasks: Tasks::new() };
     let mut running = role.start().await?;
     running.wait_for_app(&role, started).await;
     role.shutdown.requested().await;
@@ -93,6 +100,7 @@ struct Role {
     options: Options,
     environment: Environment,
     configuration: Configuration,
+    access_control: Option<AccessControl>,
     shutdown: Shutdown,
     force: Arc<dyn Fn() + Send + Sync>,
     tasks: Tasks,
@@ -115,6 +123,7 @@ impl Role {
         let metrics = Metrics::new(&options.app_id, &self.configuration.metric().latency_buckets());
         self.serve_metrics(&metrics).await?;
         let internal = bind_internal(options).await?;
+        let security = own_identity::obtain(options, &metrics, &self.tasks, &self.shutdown).await?;
         let internal_port = internal.address().port().unwrap_or_default();
         let address = host::address(&self.environment)
             .ok_or_else(|| Fatal::new("failed to determine host address: could not determine host IP address"))?;
@@ -122,18 +131,9 @@ impl Role {
         let instance = self.instance(&address, internal_port);
         let own_address = instance.endpoint();
         discovery::register(Arc::clone(&resolver), resolver_name, instance, &self.tasks);
-        let components = LoadedComponents::default();
         let found = self.load_resources()?;
-        let loading = found.components.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
-        let count = loading.len();
-        components::load((options, &self.environment), &self.configuration, loading, &components, &self.tasks).await?;
-        tracing::debug!(target: "dapr.runtime", "{count} component resources read");
-        let endpoint_resources = found.http_endpoints.unwrap_or_else(|error| {
-            tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
-            Vec::new()
-        });
-        let endpoints =
-            endpoints::prepare(options, &self.environment, endpoint_resources, &components, &self.tasks).await?;
+        let components = self.load_components(found.components, security.as_ref()).await?;
+        let endpoints = self.prepare_endpoints(found.http_endpoints, &components).await?;
         let health = if options.app.health.is_some() && options.app.port.is_some() {
             Health::probed()
         } else {
@@ -145,8 +145,11 @@ impl Role {
         let outbound = outbound_ready.target("app");
         let endpoint_names = endpoints.names();
         let resolution = Resolution::new(Arc::clone(&resolver), internal_port, self.tasks.clone());
-        let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address), &address);
-        let providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
+        let connections = own_identity::connections(security.as_ref(), self.lifetimes(), self.tasks.clone());
+        let sidecars = Sidecars::new(connections, self.max_message());
+        let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address, sidecars), &address);
+        let mut providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
+        providers.extend(security.clone().map(own_identity::told));
         let api = Arc::new(Api {
             app_id: options.app_id.clone(),
             invoker: invoker.clone(),
@@ -161,9 +164,37 @@ impl Role {
             limits: Limits { max_body: options.max_body_bytes.unwrap_or(u64::MAX) },
         });
         let intake = Shutdown::new();
-        self.open(api, invoker, internal, intake.clone()).await?;
+        let tls = own_identity::server_tls(security.as_ref())?;
+        self.open(api, invoker, (internal, tls), intake.clone()).await?;
         outbound.ready();
         Ok(Running { components, resolver, channel, health, ready, intake })
+    }
+
+    async fn load_components(
+        &self,
+        found: Result<Vec<resources::Component>, resources::Error>,
+        security: Option<&Security>,
+    ) -> Result<LoadedComponents, Fatal> {
+        let found = found.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
+        let (count, components) = (found.len(), LoadedComponents::default());
+        let surroundings =
+            components::Surroundings { tasks: &self.tasks, identity: security.map(own_identity::offered) };
+        let sidecar = (&self.options, &self.environment);
+        components::load(sidecar, &self.configuration, found, &components, surroundings).await?;
+        tracing::debug!(target: "dapr.runtime", "{count} component resources read");
+        Ok(components)
+    }
+
+    async fn prepare_endpoints(
+        &self,
+        found: Result<Vec<resources::HttpEndpoint>, resources::Error>,
+        components: &LoadedComponents,
+    ) -> Result<Endpoints, Fatal> {
+        let found = found.unwrap_or_else(|error| {
+            tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
+            Vec::new()
+        });
+        endpoints::prepare(&self.options, &self.environment, found, components, &self.tasks).await
     }
 
     async fn serve_metrics(&self, metrics: &Metrics) -> Result<(), Fatal> {
@@ -237,15 +268,9 @@ impl Role {
         &self,
         channel: Option<Channel>,
         endpoints: Endpoints,
-        resolution: (Resolution, String),
+        (resolution, own_address, sidecars): (Resolution, String, Sidecars),
         address: &str,
     ) -> Invoker {
-        let lifetimes = Lifetimes {
-            idle: self.duration("DAPR_GRPC_MAX_CONN_IDLE", Lifetimes::default().idle),
-            sweep: self.duration("DAPR_GRPC_CONN_COLLECTOR_INTERVAL", Lifetimes::default().sweep),
-            ..Lifetimes::default()
-        };
-        let connections = Connections::new(Dialer::plain(), false, lifetimes, self.tasks.clone());
         Invoker::new(Parts {
             identity: Identity {
                 app_id: self.options.app_id.clone(),
@@ -254,15 +279,24 @@ impl Role {
                     own => own.to_owned(),
                 },
             },
+            access_control: self.access_control.clone(),
             channel,
             endpoints,
-            own_address: resolution.1,
-            resolution: resolution.0,
-            sidecars: Sidecars::new(connections, self.max_message()),
+            own_address,
+            resolution,
+            sidecars,
             forwarded: Forwarded::new(address, &service::host_name()),
             tracing: settings::tracing(&self.configuration),
             max_message: self.options.max_body_bytes.unwrap_or(u64::MAX),
         })
+    }
+
+    fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            idle: self.duration("DAPR_GRPC_MAX_CONN_IDLE", Lifetimes::default().idle),
+            sweep: self.duration("DAPR_GRPC_CONN_COLLECTOR_INTERVAL", Lifetimes::default().sweep),
+            ..Lifetimes::default()
+        }
     }
 
     fn duration(&self, variable: &str, default: Duration) -> Duration {
@@ -282,7 +316,7 @@ impl Role {
         &self,
         api: Arc<Api>,
         invoker: Invoker,
-        internal: service::Listener,
+        (internal, tls): (service::Listener, Option<ServerTls>),
         intake: Shutdown,
     ) -> Result<(), Fatal> {
         let options = &self.options;
@@ -317,7 +351,7 @@ impl Role {
             tracing::info!(target: "dapr.runtime", "The request body size parameter is: {bytes} bytes");
         }
         let address = internal.address();
-        serving.internal(internal, Server::new(Arc::new(invoker), self.max_message()));
+        serving.internal(internal, tls, Server::new(Arc::new(invoker), self.max_message()));
         tracing::info!(target: "dapr.runtime", "Internal gRPC server is running on {address}");
         Ok(())
     }

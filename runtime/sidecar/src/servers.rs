@@ -9,7 +9,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use mesh::Server;
-use service::{Body, Host, Listener, ServeOptions, Shutdown, Tasks, listen, serve};
+use service::{Body, Host, Listener, ServeOptions, ServerTls, Shutdown, Tasks, listen, serve};
 
 use crate::{Fatal, Options};
 
@@ -29,12 +29,14 @@ pub(crate) struct Sockets {
 /// Binds the port for other sidecars; called before components open connections of their own, which might be given it.
 pub(crate) async fn bind_internal(options: &Options) -> Result<Listener, Fatal> {
     let (host, port) = (&options.listen.internal_host, options.listen.internal_port);
-    match listen::bind_tcp("internal gRPC", host, port.number).await {
-        Err(error) if error.is_taken() && port.may_differ => {
-            listen::bind_tcp("internal gRPC", host, 0).await.map_err(|error| Fatal::new(error.to_string()))
-        }
-        bound => bound.map_err(|error| Fatal::new(format!("failed to start internal gRPC server: {error}"))),
-    }
+    let bound = match port.may_differ {
+        true => match listen::bind_tcp_at_once("internal gRPC", host, port.number).await {
+            Err(error) if error.is_taken() => listen::bind_tcp("internal gRPC", host, 0).await,
+            bound => bound,
+        },
+        false => listen::bind_tcp("internal gRPC", host, port.number).await,
+    };
+    bound.map_err(|error| Fatal::new(format!("failed to start internal gRPC server: {error}")))
 }
 
 impl Sockets {
@@ -119,9 +121,10 @@ impl Serving<'_> {
     }
 
     /// The port for other sidecars.
-    pub(crate) fn internal(&self, listener: Listener, server: Server) {
+    pub(crate) fn internal(&self, listener: Listener, tls: Option<ServerTls>, server: Server) {
         let server = Arc::new(server);
-        self.start("internal grpc", listener, self.grpc_limits(), move |request| {
+        let options = ServeOptions { tls, ..self.grpc_limits() };
+        self.start("internal grpc", listener, options, move |request| {
             let server = Arc::clone(&server);
             async move { server.handle(request).await }
         });

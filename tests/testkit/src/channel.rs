@@ -1,4 +1,4 @@
-//! One HTTP/2 connection without TLS, in the shape that the generated gRPC clients take.
+//! One HTTP/2 connection, in the shape that the generated gRPC clients take.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -27,37 +27,40 @@ impl Channel {
     pub async fn connect(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the gRPC port is open");
         stream.set_nodelay(true).expect("a socket option");
-        Self::over(stream, format!("127.0.0.1:{port}")).await
+        Self::over(stream, format!("127.0.0.1:{port}")).await.expect("it speaks HTTP/2")
     }
 
     /// Connects to a unix domain socket.
     pub async fn connect_unix(path: &std::path::Path) -> Self {
         let stream = tokio::net::UnixStream::connect(path).await.expect("the gRPC socket is open");
-        Self::over(stream, "localhost".to_owned()).await
+        Self::over(stream, "localhost".to_owned()).await.expect("it speaks HTTP/2")
     }
 
     /// Connects to a port of this machine with TLS.
     ///
     /// # Errors
-    /// What went wrong with the handshake.
+    /// What went wrong with the handshakes.
     pub async fn connect_tls(port: u16, config: Arc<rustls::ClientConfig>) -> std::io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         let name = rustls_pki_types::ServerName::try_from("localhost").expect("a server name");
         let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await?;
-        Ok(Self::over(stream, format!("127.0.0.1:{port}")).await)
+        Self::over(stream, format!("127.0.0.1:{port}")).await.map_err(std::io::Error::other)
     }
 
-    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, authority: String) -> Self {
+    pub(crate) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        authority: String,
+    ) -> Result<Self, hyper::Error> {
         let (sender, connection) = runtime::spawn(async move {
             let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
             builder.max_header_list_size(8 << 20);
-            builder.handshake(TokioIo::new(stream)).await.expect("it speaks HTTP/2")
+            builder.handshake(TokioIo::new(stream)).await
         })
         .await
-        .expect("the handshake does not panic");
+        .expect("the handshake does not panic")?;
         runtime::spawn(connection);
-        Self { sender, authority }
+        Ok(Self { sender, authority })
     }
 
     /// Sends any HTTP/2 request whose URI is a path.

@@ -4,6 +4,7 @@
 //! Only tests use it. A broken expectation panics with what was seen; nothing here decides what is right.
 
 mod app;
+mod authority;
 mod certificates;
 mod channel;
 mod client;
@@ -19,6 +20,7 @@ mod sidecar;
 
 pub use app::answers::{abort_after, chunks, echo, path_echo, reply, sleep_then, status};
 pub use app::{App, AppBuilder, Arrived, BoxedBody, Recorded, body_of, channel_body};
+pub use authority::{Authority, TurnedAway};
 pub use certificates::Certificates;
 pub use channel::Channel;
 pub use client::{Answer, Call, Opened};

@@ -41,6 +41,7 @@ pub(crate) fn command_line(program: &str) -> Command {
         .subcommand(list())
         .subcommand(stop())
         .subcommand(invoke())
+        .subcommand(certs())
         .subcommand(version())
         .subcommand(completion())
         .subcommand(anything(Command::new("init").about("Nothing to install: says so, and succeeds")));
@@ -122,6 +123,28 @@ fn invoke() -> Command {
         .arg(path("unix-domain-socket", "The folder of the sidecar's sockets").short('u'))
 }
 
+fn certs() -> Command {
+    let check = Command::new("check")
+        .about("Say who holds which certificate, and until when; fails when one has ended")
+        .arg(
+            path(
+                "issuer-credentials",
+                "A folder of sentry to look into (default: those of the sentries that run here)",
+            )
+            .action(ArgAction::Append)
+            .value_hint(ValueHint::DirPath),
+        )
+        .arg(
+            text("address", "A host:port that shows a certificate (default: the sidecars that run here)")
+                .action(ArgAction::Append),
+        )
+        .arg(
+            number("days", "Certificates of a longer life that end within so many days are marked").default_value("30"),
+        )
+        .arg(text("output", "The form of the answer: json or table (default)").short('o'));
+    Command::new("certs").about("Look after certificates").subcommand(check)
+}
+
 fn version() -> Command {
     Command::new("version")
         .about("Print the versions of the command line and of the sidecar")
@@ -154,7 +177,7 @@ mod tests {
     #[test]
     fn every_command_of_the_target_is_known() {
         let known: Vec<String> = command_line("dapr").get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        assert_eq!(known.len(), 20);
+        assert_eq!(known.len(), 21, "the 20 of the target, and certs");
         assert!(command_line("dapr").try_get_matches_from(["dapr", "mtls", "export", "-o", "x", "--help"]).is_ok());
     }
 

@@ -13,7 +13,7 @@ use crate::arguments::command_line;
 use crate::console::Console;
 use crate::nearest::nearest;
 use crate::session::Session;
-use crate::{completion, invoke, list, run, stop, tied, version};
+use crate::{certs, completion, invoke, list, run, stop, tied, version};
 
 const BAD_USAGE: u8 = 255;
 
@@ -98,10 +98,14 @@ async fn command(program: &str, matches: &ArgMatches, session: &Session) -> Resu
         "list" => list::list(active, session).await?,
         "stop" => stop::stop(active, session).await?,
         "invoke" => invoke::invoke(active, session).await?,
+        "certs" => match active.subcommand() {
+            Some(("check", asked)) => certs::check(asked, session).await?,
+            _ => session.console.print(help_of(program, "certs")),
+        },
         "version" => version::version(active.get_one::<String>("output").map_or("", String::as_str), session).await?,
         "completion" => match completion::script(active, command_line(program)) {
             Some(script) => session.console.print(script),
-            None => session.console.print(completion_help(program)),
+            None => session.console.print(help_of(program, "completion")),
         },
         "init" => session.console.success("Nothing to install: everything is in this executable. Try `run --help`."),
         name => bail!("the command {name} is not in this build yet; `--help` lists what is"),
@@ -109,8 +113,8 @@ async fn command(program: &str, matches: &ArgMatches, session: &Session) -> Resu
     Ok(0)
 }
 
-fn completion_help(program: &str) -> String {
+fn help_of(program: &str, name: &str) -> String {
     let mut command = command_line(program);
-    let help = command.find_subcommand_mut("completion").map(|completion| completion.render_help().to_string());
+    let help = command.find_subcommand_mut(name).map(|found| found.render_help().to_string());
     help.unwrap_or_default()
 }

@@ -16,7 +16,7 @@ pub(crate) async fn all(session: &Session) -> Vec<Record> {
     for complaint in complaints {
         session.console.warning(complaint);
     }
-    for mut found in found_among_processes() {
+    for mut found in processes().iter().filter_map(Process::sidecar) {
         let known = |record: &Record| record.sidecar.pid == found.sidecar.pid;
         if !records.iter().any(known) {
             ask(&mut found, session).await;
@@ -33,13 +33,18 @@ pub(crate) fn api(record: &Record, folder: Option<&str>, session: &Session) -> A
     Api::new(&record.host, record.http_port, socket, &session.environment)
 }
 
-/// Adds what the sidecar's own metadata says of the processes around it.
-async fn ask(record: &mut Record, session: &Session) {
+/// The `extended` part of a sidecar's metadata, if it answers.
+pub(crate) async fn extended_metadata(record: &Record, session: &Session) -> Option<serde_json::Value> {
     let api = api(record, None, session);
     let call = api.call(http::Method::GET, "/v1.0/metadata", bytes::Bytes::new());
-    let Ok(answer) = within(ANSWER_LIMIT, call).await else { return };
-    let Ok(metadata) = serde_json::from_slice::<serde_json::Value>(&answer.body) else { return };
-    let text = |key: &str| metadata.pointer(&format!("/extended/{key}")).and_then(|value| value.as_str()).unwrap_or("");
+    let answer = within(ANSWER_LIMIT, call).await.ok()?;
+    serde_json::from_slice::<serde_json::Value>(&answer.body).ok()?.get_mut("extended").map(serde_json::Value::take)
+}
+
+/// Adds what the sidecar's own metadata says of the processes around it.
+async fn ask(record: &mut Record, session: &Session) {
+    let Some(extended) = extended_metadata(record, session).await else { return };
+    let text = |key: &str| extended.get(key).and_then(|value| value.as_str()).unwrap_or("");
     let process = |key: &str| text(key).parse().ok().filter(|pid| *pid > 0).map(ProcessId::of);
     if let Some(cli) = process("cliPID").filter(is_command_line) {
         record.cli = cli;
@@ -58,8 +63,21 @@ fn is_command_line(process: &ProcessId) -> bool {
     matches!(name.trim(), "dapr" | "trilby")
 }
 
+/// A process of ours or the target's, as its command line tells.
+pub(crate) struct Process {
+    pid: i32,
+    created: i64,
+    role: String,
+    /// Flags with one dash or two and their values; the value of a switch is empty.
+    flags: Vec<(String, String)>,
+}
+
+/// The roles that are looked for.
+const ROLES: [&str; 2] = ["daprd", "sentry"];
+
+/// The processes of this user that are sidecars or sentries; root sees everybody's.
 #[cfg(target_os = "linux")]
-fn found_among_processes() -> Vec<Record> {
+pub(crate) fn processes() -> Vec<Process> {
     use std::os::unix::fs::MetadataExt;
     let user = nix::unistd::getuid().as_raw();
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -70,16 +88,16 @@ fn found_among_processes() -> Vec<Record> {
         let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
         let line: Vec<String> =
             line.split(|byte| *byte == 0).map(|a| String::from_utf8_lossy(a).into_owned()).collect();
-        if let Some(mut record) = sidecar(pid, &line).filter(|_| user == 0 || metadata.uid() == user) {
-            record.created = started_at(&process.path());
-            found.push(record);
+        if let Some(mut recognised) = Process::recognise(pid, &line).filter(|_| user == 0 || metadata.uid() == user) {
+            recognised.created = started_at(&process.path());
+            found.push(recognised);
         }
     }
     found
 }
 
 #[cfg(not(target_os = "linux"))]
-fn found_among_processes() -> Vec<Record> {
+pub(crate) fn processes() -> Vec<Process> {
     Vec::new()
 }
 
@@ -93,28 +111,45 @@ fn started_at(process: &std::path::Path) -> i64 {
     boot.unwrap_or_default() + ticks.unwrap_or_default() / 100
 }
 
-/// Reads the command line of a process, when it is a sidecar with an app id: `daprd ...`, or ours as `trilby daprd ...`.
-#[cfg(any(target_os = "linux", test))]
-fn sidecar(pid: i32, line: &[String]) -> Option<Record> {
-    let name = |argument: &String| argument.rsplit('/').next().unwrap_or_default().to_owned();
-    let program = name(line.first()?);
-    let skip = match (program.as_str(), line.get(1).map(String::as_str)) {
-        ("daprd", _) => 1,
-        ("trilby" | "dapr", Some("daprd")) => 2,
-        _ => return None,
-    };
-    let flags = flags(line.get(skip..)?);
-    let flag = |name: &str| flags.iter().rev().find(|(flag, _)| flag == name).map(|(_, value)| value.as_str());
-    let port = |name: &str, default: u16| flag(name).and_then(|value| value.parse().ok()).unwrap_or(default);
-    let mut record = Record::new(flag("app-id").filter(|id| !id.is_empty())?, ProcessId::of(pid));
-    record.found = true;
-    record.http_port = port("dapr-http-port", 3500);
-    record.grpc_port = port("dapr-grpc-port", 50001);
-    record.app_port = port("app-port", 0);
-    flag("unix-domain-socket").unwrap_or_default().clone_into(&mut record.unix_domain_socket);
-    flag("max-body-size").unwrap_or_default().clone_into(&mut record.max_body_size);
-    flag("read-buffer-size").unwrap_or_default().clone_into(&mut record.read_buffer_size);
-    Some(record)
+impl Process {
+    /// Reads a command line: `daprd ...`, or ours as `trilby daprd ...`.
+    #[cfg(any(target_os = "linux", test))]
+    fn recognise(pid: i32, line: &[String]) -> Option<Self> {
+        let program = line.first()?.rsplit('/').next().unwrap_or_default();
+        let (role, skip) = match (program, line.get(1).map(String::as_str)) {
+            ("trilby" | "dapr", Some(role)) => (role, 2),
+            (role, _) => (role, 1),
+        };
+        ROLES.contains(&role).then_some(())?;
+        Some(Self { pid, created: 0, role: role.to_owned(), flags: flags(line.get(skip..)?) })
+    }
+
+    /// What it is.
+    pub(crate) fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// The last value of a flag.
+    pub(crate) fn flag(&self, name: &str) -> Option<&str> {
+        self.flags.iter().rev().find(|(flag, _)| flag == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The record of a sidecar with an app id.
+    pub(crate) fn sidecar(&self) -> Option<Record> {
+        (self.role == "daprd").then_some(())?;
+        let port = |name: &str, default: u16| self.flag(name).and_then(|value| value.parse().ok()).unwrap_or(default);
+        let text = |name: &str| self.flag(name).unwrap_or_default().to_owned();
+        let mut record = Record::new(self.flag("app-id").filter(|id| !id.is_empty())?, ProcessId::of(self.pid));
+        record.found = true;
+        record.created = self.created;
+        record.http_port = port("dapr-http-port", 3500);
+        record.grpc_port = port("dapr-grpc-port", 50001);
+        record.app_port = port("app-port", 0);
+        record.unix_domain_socket = text("unix-domain-socket");
+        record.max_body_size = text("max-body-size");
+        record.read_buffer_size = text("read-buffer-size");
+        Some(record)
+    }
 }
 
 /// Flags with one dash or two and their values, `=` or space between.
@@ -141,7 +176,7 @@ mod tests {
     use super::*;
 
     fn found(line: &str) -> Option<Record> {
-        sidecar(1, &line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        Process::recognise(1, &line.split(' ').map(str::to_owned).collect::<Vec<_>>())?.sidecar()
     }
 
     #[test]

@@ -1,13 +1,15 @@
-//! The command line: run, list, stop, invoke, version, completion.
+//! The command line: run, list, stop, invoke, certs, version, completion.
 
 mod api;
 mod arguments;
+mod certs;
 mod completion;
 mod console;
 mod entry;
 mod flags;
 mod folder;
 mod group;
+mod identities;
 mod instances;
 mod invoke;
 mod launch;
@@ -31,6 +33,7 @@ mod run_file_merge;
 mod session;
 mod sidecar_program;
 mod stop;
+mod table;
 mod tied;
 mod verdict;
 mod version;

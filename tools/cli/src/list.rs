@@ -8,6 +8,7 @@ use crate::instances;
 use crate::process::ProcessId;
 use crate::record::Record;
 use crate::session::{Session, refuse_kubernetes};
+use crate::table;
 
 /// One line of the list.
 #[derive(Debug, Serialize)]
@@ -129,7 +130,6 @@ fn yaml(rows: &[Row]) -> Result<String> {
     Ok(text)
 }
 
-/// Columns aligned to the left, two spaces apart; columns in which no line has anything are left out.
 fn table(rows: &[Row]) -> String {
     let header = [
         "APP ID",
@@ -147,21 +147,7 @@ fn table(rows: &[Row]) -> String {
         "DAPRD LOG PATH",
         "RUNTEMPLATENAME",
     ];
-    let mut lines = vec![header.map(str::to_owned).to_vec()];
-    lines.extend(rows.iter().map(cells));
-    let blank = |column: usize| lines.iter().skip(1).all(|line| line.get(column).is_none_or(String::is_empty));
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
-    let columns: Vec<(usize, usize)> = (0..header.len())
-        .filter(|column| !blank(*column))
-        .map(|column| (column, width(column).unwrap_or_default()))
-        .collect();
-    let mut table = String::new();
-    for line in &lines {
-        let cells = columns.iter().filter_map(|(column, width)| Some(format!("{:width$}", line.get(*column)?)));
-        table.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        table.push('\n');
-    }
-    table
+    table::render(&header, rows.iter().map(cells).collect())
 }
 
 fn cells(row: &Row) -> Vec<String> {

@@ -5,25 +5,25 @@ use std::time::{Duration, SystemTime};
 use identity::{Credential, KeyKind, NewKey, TrustAnchors};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ED25519, SanType};
 
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pub anchors: TrustAnchors,
+    pub(crate) anchors: TrustAnchors,
 }
 
-pub const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 /// Seconds from now; negative ones are past.
-pub fn at(seconds: i64) -> SystemTime {
+pub(crate) fn at(seconds: i64) -> SystemTime {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 { SystemTime::now() - distance } else { SystemTime::now() + distance }
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::until(at(3600))
     }
 
-    pub fn until(end: SystemTime) -> Self {
+    pub(crate) fn until(end: SystemTime) -> Self {
         let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,7 +35,7 @@ impl Authority {
     }
 
     /// Certifies a key for an id until then.
-    pub fn leaf(&self, id: &str, end: SystemTime, public: &impl rcgen::PublicKeyData) -> rcgen::Certificate {
+    pub(crate) fn leaf(&self, id: &str, end: SystemTime, public: &impl rcgen::PublicKeyData) -> rcgen::Certificate {
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::URI(id.try_into().unwrap())];
         params.not_before = (end - HOUR).into();
@@ -43,7 +43,7 @@ impl Authority {
         params.signed_by(public, &self.issuer).unwrap()
     }
 
-    pub fn credential(&self, id: &str, end: SystemTime) -> Credential {
+    pub(crate) fn credential(&self, id: &str, end: SystemTime) -> Credential {
         let key = NewKey::generate(KeyKind::Ed25519).unwrap();
         key.certified(vec![self.leaf(id, end, key.public()).into()]).unwrap()
     }

@@ -120,7 +120,7 @@ async fn a_new_certificate_means_a_new_connection_and_no_failed_call() {
 #[tokio::test]
 async fn an_open_connection_takes_no_request_after_a_certificate_has_ended() {
     let authority = Authority::new();
-    let server = Server::start(&security(&authority, ORDERS)).await;
+    let server = Server::start_careless(&security(&authority, ORDERS)).await;
     let held = Held::new(authority.credential(CHECKOUT, at(2)));
     let client = Security::new(held, Anchors::new(authority.anchors.clone()));
     let pool = pool(client.towards_workloads());
@@ -128,6 +128,20 @@ async fn an_open_connection_takes_no_request_after_a_certificate_has_ended() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let error = call(&pool, &server.address, "/ns/default/orders").await.unwrap_err();
     assert!(error.contains("expired"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_has_to_prove_itself_again_once_its_certificate_has_ended() {
+    let authority = Authority::new();
+    let held = Held::new(authority.credential(ORDERS, at(2)));
+    let server = Server::start_careless(&Security::new(held.clone(), Anchors::new(authority.anchors.clone()))).await;
+    let pool = pool(security(&authority, CHECKOUT).towards_workloads());
+    let (_, first) = call(&pool, &server.address, "/ns/default/orders").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(call(&pool, &server.address, "/ns/default/orders").await.is_err());
+    held.replace(authority.credential(ORDERS, at(600)));
+    let (_, second) = call(&pool, &server.address, "/ns/default/orders").await.unwrap();
+    assert_ne!(first, second);
 }
 
 #[tokio::test]

@@ -74,8 +74,9 @@ impl Connection {
             guessed = tokio::time::timeout(options.header_read_timeout, read_start(&mut stream)) => guessed,
         };
         let Ok(Ok(start)) = guessed else { return };
-        let is_http2 = start.starts_with(PREFACE);
-        if (is_http2 && !options.http2) || (!is_http2 && !options.http1) || start.is_empty() {
+        // A port that speaks HTTP/2 alone says so in HTTP/2, whatever the client began with.
+        let is_http2 = start.starts_with(PREFACE) || !options.http1;
+        if (is_http2 && !options.http2) || start.is_empty() {
             return;
         }
         // Boxed, so that a task is not as large as both protocols together.

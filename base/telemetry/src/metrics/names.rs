@@ -202,6 +202,22 @@ pub const COMPONENT_SECRET_LATENCY: Family = family(
 pub const ERROR_CODES: Family =
     family("dapr_error_code_total", Kind::Counter, &["app_id", "error_code", "category"], "Errors answered, by code.");
 
+/// First identities obtained from sentry.
+pub const MTLS_INITIALISED: Family =
+    family("dapr_runtime_mtls_init_total", Kind::Counter, &["app_id"], "First identities obtained from sentry.");
+
+/// Identities renewed.
+pub const MTLS_ROTATED: Family =
+    family("dapr_runtime_mtls_workload_cert_rotated_total", Kind::Counter, &["app_id"], "Identities renewed.");
+
+/// Identities that could not be obtained or renewed; values: why.
+pub const MTLS_ROTATION_FAILED: Family = family(
+    "dapr_runtime_mtls_workload_cert_rotated_fail_total",
+    Kind::Counter,
+    &["app_id", "reason"],
+    "Identities that could not be obtained or renewed.",
+);
+
 /// Requests to sign that sentry has received.
 pub const SENTRY_SIGN_REQUESTS: Family =
     family("dapr_sentry_cert_sign_request_received_total", Kind::Counter, &[], "Signing requests received.");
@@ -256,6 +272,9 @@ pub const ALL: &[&Family] = &[
     &COMPONENT_SECRET_CALLS,
     &COMPONENT_SECRET_LATENCY,
     &ERROR_CODES,
+    &MTLS_INITIALISED,
+    &MTLS_ROTATED,
+    &MTLS_ROTATION_FAILED,
     &SENTRY_SIGN_REQUESTS,
     &SENTRY_SIGN_SUCCESSES,
     &SENTRY_SIGN_FAILURES,

@@ -3,7 +3,6 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
@@ -12,16 +11,15 @@ use service::{Body, BoxError};
 use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status};
 
-const TIMEOUT: &str = "grpc-timeout";
-
 /// When a call must be over; a call without `grpc-timeout` has all the time.
 pub(super) struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// The deadline that a request's headers set. One that cannot be read is none, as in the target's proxy.
+    /// The deadline that a request's headers set. One that cannot be read is none: the door of our app
+    /// has refused it before.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let text = headers.get(TIMEOUT).and_then(|value| value.to_str().ok());
-        Self(text.and_then(parse).and_then(|left| Instant::now().checked_add(left)))
+        let left = call::timeout(headers).ok().flatten();
+        Self(left.and_then(|left| Instant::now().checked_add(left)))
     }
 
     /// Runs a call within its time, the body of its answer included.
@@ -38,24 +36,6 @@ impl Deadline {
 
 fn exceeded() -> Status {
     Status::new(Code::DeadlineExceeded, "context deadline exceeded")
-}
-
-/// At most eight digits and a unit (gRPC over HTTP/2).
-fn parse(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let count: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(count * 3600)),
-        "M" => Some(Duration::from_secs(count * 60)),
-        "S" => Some(Duration::from_secs(count)),
-        "m" => Some(Duration::from_millis(count)),
-        "u" => Some(Duration::from_micros(count)),
-        "n" => Some(Duration::from_nanos(count)),
-        _ => None,
-    }
 }
 
 /// An answer that ends with the deadline's status when the time is over.
@@ -89,20 +69,5 @@ impl http_body::Body for Limited {
 
     fn is_end_stream(&self) -> bool {
         self.over || self.body.is_end_stream()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timeouts_are_read_in_every_unit() {
-        assert_eq!(parse("1H"), Some(Duration::from_secs(3600)));
-        assert_eq!(parse("20m"), Some(Duration::from_millis(20)));
-        assert_eq!(parse("99999999n"), Some(Duration::from_nanos(99_999_999)));
-        for wrong in ["", "m", "1", "-1S", "123456789S", "1x", "1\u{fc}"] {
-            assert_eq!(parse(wrong), None, "{wrong}");
-        }
     }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use call::{Answer, Call, Failure};
 use http::{HeaderMap, Request, Response};
 use mesh::Inbound;
+use security::Peer;
 use service::Body;
 use telemetry::trace::SpanContext;
 use tonic::Code;
@@ -12,20 +13,21 @@ use super::{Invoker, canonical, stamp};
 
 #[async_trait]
 impl Inbound for Invoker {
-    async fn call(&self, mut call: Call) -> Result<Answer, Failure> {
+    async fn call(&self, peer: Peer, mut call: Call) -> Result<Answer, Failure> {
         let Some(channel) = &self.parts.channel else {
             return Err(Failure::new(Code::Internal, "app channel is not initialized"));
         };
         call.method = canonical(&call.method)?;
-        stamp::keep_peer_stamp(&mut call.metadata);
+        self.admit(&peer, &call, channel.options().protocol)?;
+        stamp::receive(&mut call.metadata, &peer, &self.parts.identity.app_id);
         channel
             .invoke(call)
             .await
             .map_err(|failure| Failure::new(Code::Internal, format!("error invoking app channel: {failure}")))
     }
 
-    async fn proxy(&self, request: Request<Body>) -> Response<Body> {
-        self.proxy_from_peer(request).await
+    async fn proxy(&self, peer: Peer, request: Request<Body>) -> Response<Body> {
+        self.proxy_from_peer(peer, request).await
     }
 
     fn trace(&self, headers: &HeaderMap, call: &Call) -> Option<SpanContext> {

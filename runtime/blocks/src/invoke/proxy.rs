@@ -5,6 +5,7 @@
 use call::Failure;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use security::Peer;
 use service::{Body, Excess, Messages};
 use telemetry::trace::SpanContext;
 use tonic::Code;
@@ -25,9 +26,9 @@ impl Invoker {
     }
 
     /// Passes a request of another sidecar to our app. It is never passed on further: this is no open relay.
-    pub(super) async fn proxy_from_peer(&self, request: Request<Body>) -> Response<Body> {
+    pub(super) async fn proxy_from_peer(&self, peer: Peer, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
-        deadline.keep(self.limited(request, |request| self.to_named_app(request))).await
+        deadline.keep(self.limited(request, |request| self.to_named_app(peer, request))).await
     }
 
     /// Holds both directions of a call to the message limit.
@@ -44,17 +45,12 @@ impl Invoker {
         }
     }
 
-    async fn to_named_app(&self, mut request: Request<Body>) -> Response<Body> {
+    async fn to_named_app(&self, peer: Peer, mut request: Request<Body>) -> Response<Body> {
         let named = self.named(request.headers());
         let routed = match named {
             Ok(Target::App { id, .. }) if id == self.parts.identity.app_id => {
-                keep_first(request.headers_mut(), &CALLER);
-                keep_first(request.headers_mut(), &CALLER_NAMESPACE);
-                keep_first(request.headers_mut(), &CALLEE);
-                for name in stamp::NEVER_TOLD {
-                    request.headers_mut().remove(name);
-                }
-                self.to_own_app(request).await
+                stamp::receive_headers(request.headers_mut(), &peer, &id);
+                self.to_own_app(&peer, request).await
             }
             Ok(_) => Err(Failure::new(
                 Code::Unavailable,
@@ -92,7 +88,8 @@ impl Invoker {
             headers.insert(CALLER_NAMESPACE, value(&own.namespace)?);
         }
         if self.is_own(&id, &namespace) {
-            return self.to_own_app(request).await;
+            // An app proves nothing to its own sidecar; the target holds such calls to the default action too.
+            return self.to_own_app(&Peer::Unauthenticated, request).await;
         }
         request.headers_mut().remove(TARGET);
         if let Some(trace) = self.next_span(request.headers()) {
@@ -101,9 +98,12 @@ impl Invoker {
         self.to_sidecar(&id, &namespace, request).await
     }
 
-    async fn to_own_app(&self, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
-        let method = canonical(request.uri().path())?;
-        if method != request.uri().path() {
+    async fn to_own_app(&self, peer: &Peer, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
+        // All that would be sent on is looked at: a query is no part of a method, and is refused.
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+        let method = canonical(path)?;
+        self.admit_proxied(peer, &method)?;
+        if method != path {
             let uri = Uri::try_from(method).map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
             *request.uri_mut() = uri;
         }
@@ -139,12 +139,6 @@ impl Invoker {
 
 fn value(text: &str) -> Result<HeaderValue, Failure> {
     HeaderValue::from_str(text).map_err(|_| Failure::new(Code::InvalidArgument, format!("{text:?} is not an app id")))
-}
-
-fn keep_first(headers: &mut HeaderMap, name: &HeaderName) {
-    if let Some(first) = headers.get(name).cloned() {
-        headers.insert(name.clone(), first);
-    }
 }
 
 fn answer(routed: Result<Response<Body>, Failure>) -> Response<Body> {

@@ -1,8 +1,16 @@
-//! Who calls, said by the sidecar: what an app says of itself is stripped first, in any spelling.
+//! Who calls, said by the sidecar: what an app says of itself is stripped first, in any spelling, and what a peer says of
+//! itself gives way to what its certificate says.
 
 use call::Metadata;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use security::Peer;
 
 use super::Identity;
+
+const CALLER: &str = "dapr-caller-app-id";
+const CALLER_NAMESPACE: &str = "dapr-caller-namespace";
+/// Names of the app that is called.
+const RECEIVER: [&str; 2] = ["dapr-callee-app-id", "destination-app-id"];
 
 /// Names that only a sidecar may set.
 pub(super) const IDENTITY: [&str; 7] = [
@@ -30,14 +38,47 @@ pub(super) fn caller(metadata: &mut Metadata, identity: &Identity, callee: &str)
     call::set(metadata, "dapr-callee-app-id", callee);
 }
 
-/// Keeps of a peer's metadata only the peer sidecar's own stamp: the exact lower-case names, one value each. Another
-/// spelling came from the peer's app.
-pub(super) fn keep_peer_stamp(metadata: &mut Metadata) {
+/// Says in a peer's metadata who calls whom. A peer that proved who it is is named after its certificate. Of another, its
+/// own sidecar's stamp is kept as information: the exact lower-case names, one value each. Another spelling came from the
+/// peer's app.
+pub(super) fn receive(metadata: &mut Metadata, peer: &Peer, own_id: &str) {
     metadata.retain(|name, values| {
         let Some(own) = IDENTITY.iter().find(|own| name.eq_ignore_ascii_case(own)) else { return true };
         values.values.truncate(1);
         name == own && !NEVER_TOLD.contains(own)
     });
+    for name in RECEIVER {
+        if let Some(values) = metadata.get_mut(name) {
+            values.values = vec![own_id.to_owned()];
+        }
+    }
+    if let Some(id) = peer.id() {
+        call::set(metadata, CALLER, id.app_id());
+        call::set(metadata, CALLER_NAMESPACE, id.namespace());
+    }
+}
+
+/// As [`receive`], for the headers of a request that is passed on as it is.
+pub(super) fn receive_headers(headers: &mut HeaderMap, peer: &Peer, own_id: &str) {
+    for name in NEVER_TOLD {
+        headers.remove(name);
+    }
+    for name in [CALLER, CALLER_NAMESPACE] {
+        if let Some(first) = headers.get(name).cloned() {
+            headers.insert(HeaderName::from_static(name), first);
+        }
+    }
+    let named = RECEIVER.into_iter().filter(|name| headers.contains_key(*name)).map(|name| (name, own_id));
+    let mut stamps: Vec<(&'static str, &str)> = named.collect();
+    if let Some(id) = peer.id() {
+        stamps.extend([(CALLER, id.app_id()), (CALLER_NAMESPACE, id.namespace())]);
+    }
+    for (name, text) in stamps {
+        match HeaderValue::from_str(text) {
+            Ok(value) => headers.insert(HeaderName::from_static(name), value),
+            Err(_) => headers.remove(name),
+        };
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +107,7 @@ mod tests {
         let mut given =
             metadata(&[("Dapr-Caller-App-Id", "admin"), ("dapr-caller-app-id", "me"), ("dapr-api-token", "t")]);
         given.get_mut("dapr-caller-app-id").unwrap().values.push("second".into());
-        keep_peer_stamp(&mut given);
+        receive(&mut given, &Peer::Unauthenticated, "me");
         assert_eq!(given.len(), 1);
         assert_eq!(given["dapr-caller-app-id"].values, ["me"]);
     }

@@ -10,7 +10,13 @@ const CONTENT: &str = r#"{"a":"1","b":"2","c":"3"}"#;
 async fn secrets(scope: Option<Scope>) -> Secrets {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), CONTENT).unwrap();
-    let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks: Tasks::new(|_, _| ()) };
+    let host = Host {
+        app: "app".into(),
+        namespace: "".into(),
+        clock: Clock::system(),
+        tasks: Tasks::new(|_, _| ()),
+        identity: None,
+    };
     let components = LoadedComponents::default();
     let loader = Loader::new(
         Registry::new(local::REGISTRATIONS, &[]),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
-use wire::common::{InvokeResponse, StateItem};
+use wire::common::InvokeResponse;
 use wire::runtime as v1;
 
 use super::{invoke, secrets, state};
@@ -30,41 +30,39 @@ impl v1::dapr_server::Dapr for Dapr {
     }
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Answer<v1::GetStateResponse> {
-        state::get(&self.api, request.into_inner()).await.map(Response::new)
+        state::get(&self.api.state, request).await.map(Response::new)
     }
 
     async fn get_bulk_state(&self, request: Request<v1::GetBulkStateRequest>) -> Answer<v1::GetBulkStateResponse> {
-        state::get_bulk(&self.api, request.into_inner()).await.map(Response::new)
+        state::get_bulk(&self.api.state, request).await.map(Response::new)
     }
 
     async fn save_state(&self, request: Request<v1::SaveStateRequest>) -> Answer<()> {
-        state::save(&self.api, request.into_inner()).await.map(Response::new)
+        state::save(&self.api.state, request).await.map(Response::new)
     }
 
     async fn delete_state(&self, request: Request<v1::DeleteStateRequest>) -> Answer<()> {
-        state::delete(&self.api, request.into_inner()).await.map(Response::new)
+        state::delete(&self.api.state, request).await.map(Response::new)
     }
 
     async fn delete_bulk_state(&self, request: Request<v1::DeleteBulkStateRequest>) -> Answer<()> {
-        let v1::DeleteBulkStateRequest { store_name, states } = request.into_inner();
-        let states: Vec<StateItem> = states;
-        state::delete_bulk(&self.api, &store_name, states).await.map(Response::new)
+        state::delete_bulk(&self.api.state, request).await.map(Response::new)
     }
 
     async fn execute_state_transaction(&self, request: Request<v1::ExecuteStateTransactionRequest>) -> Answer<()> {
-        state::transact(&self.api, request.into_inner()).await.map(Response::new)
+        state::transact(&self.api.state, request).await.map(Response::new)
     }
 
     async fn query_state_alpha1(&self, request: Request<v1::QueryStateRequest>) -> Answer<v1::QueryStateResponse> {
-        state::query(&self.api, &request.into_inner()).await.map(Response::new)
+        state::query(&self.api.state, &request.into_inner()).await.map(Response::new)
     }
 
     async fn get_secret(&self, request: Request<v1::GetSecretRequest>) -> Answer<v1::GetSecretResponse> {
-        secrets::get(&self.api, request.into_inner()).await.map(Response::new)
+        secrets::get(&self.api.secrets, request).await.map(Response::new)
     }
 
     async fn get_bulk_secret(&self, request: Request<v1::GetBulkSecretRequest>) -> Answer<v1::GetBulkSecretResponse> {
-        secrets::get_bulk(&self.api, request.into_inner()).await.map(Response::new)
+        secrets::get_bulk(&self.api.secrets, request).await.map(Response::new)
     }
 
     async fn get_metadata(&self, _: Request<v1::GetMetadataRequest>) -> Answer<v1::GetMetadataResponse> {

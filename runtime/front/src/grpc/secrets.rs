@@ -1,25 +1,27 @@
 //! The secrets API over gRPC. Called by the Dapr service. No secret reaches a log or an error.
 
-use blocks::CallContext;
-use blocks::secrets::Error;
+use blocks::secrets::{Error, Secrets};
 use errors::ApiError;
-use tonic::Status;
+use tonic::{Request, Status};
 use wire::runtime::{GetBulkSecretRequest, GetBulkSecretResponse, GetSecretRequest, GetSecretResponse, SecretResponse};
 
-use crate::Api;
+use crate::context::Requested;
 
-pub(super) async fn get(api: &Api, request: GetSecretRequest) -> Result<GetSecretResponse, Status> {
-    let GetSecretRequest { store_name, key, metadata } = request;
+pub(super) async fn get(secrets: &Secrets, request: Request<GetSecretRequest>) -> Result<GetSecretResponse, Status> {
+    let (context, GetSecretRequest { store_name, key, metadata }) = Requested::grpc(request);
     let metadata = metadata.into_iter().collect();
-    let got = api.secrets.get(&CallContext::default(), &store_name, &key, &metadata).await;
+    let got = secrets.get(&context, &store_name, &key, &metadata).await;
     Ok(GetSecretResponse { data: got.map_err(refusal)?.0.into_iter().collect() })
 }
 
-pub(super) async fn get_bulk(api: &Api, request: GetBulkSecretRequest) -> Result<GetBulkSecretResponse, Status> {
-    let metadata = request.metadata.into_iter().collect();
-    let got = api.secrets.get_all(&CallContext::default(), &request.store_name, &metadata).await;
-    let secrets = got.map_err(refusal)?.into_iter();
-    let data = secrets.map(|(name, secret)| (name, SecretResponse { secrets: secret.0.into_iter().collect() }));
+pub(super) async fn get_bulk(
+    secrets: &Secrets,
+    request: Request<GetBulkSecretRequest>,
+) -> Result<GetBulkSecretResponse, Status> {
+    let (context, GetBulkSecretRequest { store_name, metadata }) = Requested::grpc(request);
+    let got = secrets.get_all(&context, &store_name, &metadata.into_iter().collect()).await;
+    let all = got.map_err(refusal)?.into_iter();
+    let data = all.map(|(name, secret)| (name, SecretResponse { secrets: secret.0.into_iter().collect() }));
     Ok(GetBulkSecretResponse { data: data.collect() })
 }
 

@@ -1,24 +1,26 @@
 //! The state API over gRPC: messages to the state block and back. Called by the Dapr service.
 
-use blocks::state::{BulkGet, Error};
+use blocks::ErrorKind;
+use blocks::state::{BulkGet, Error, State};
 use blocks::state::{
     BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
 };
-use blocks::{CallContext, ErrorKind};
 use errors::ApiError;
 use serde_json::value::RawValue;
-use tonic::Status;
+use tonic::{Request, Status};
 use wire::common::state_options::{StateConcurrency, StateConsistency};
 use wire::common::{StateItem, StateOptions};
 use wire::runtime as v1;
 
-use crate::Api;
+use crate::context::Requested;
+use crate::json_fault;
 
-pub(super) async fn get(api: &Api, request: v1::GetStateRequest) -> Result<v1::GetStateResponse, Status> {
-    let store = api.state.store(&request.store_name).map_err(refusal)?;
+pub(super) async fn get(state: &State, request: Request<v1::GetStateRequest>) -> Result<v1::GetStateResponse, Status> {
+    let (context, request) = Requested::grpc(request);
+    let store = state.store(&request.store_name).map_err(refusal)?;
     let consistency = consistency(request.consistency);
     let wanted = GetRequest { key: request.key, consistency, metadata: request.metadata.into_iter().collect() };
-    let Some(stored) = store.get(&CallContext::default(), wanted).await.map_err(refusal)? else {
+    let Some(stored) = store.get(&context, wanted).await.map_err(refusal)? else {
         return Ok(v1::GetStateResponse::default());
     };
     Ok(v1::GetStateResponse {
@@ -28,57 +30,68 @@ pub(super) async fn get(api: &Api, request: v1::GetStateRequest) -> Result<v1::G
     })
 }
 
-pub(super) async fn get_bulk(api: &Api, request: v1::GetBulkStateRequest) -> Result<v1::GetBulkStateResponse, Status> {
-    let store = api.state.store(&request.store_name).map_err(refusal)?;
+pub(super) async fn get_bulk(
+    state: &State,
+    request: Request<v1::GetBulkStateRequest>,
+) -> Result<v1::GetBulkStateResponse, Status> {
+    let (context, request) = Requested::grpc(request);
+    let store = state.store(&request.store_name).map_err(refusal)?;
     let wanted = BulkGet {
         keys: request.keys,
         metadata: request.metadata.into_iter().collect(),
         parallelism: usize::try_from(request.parallelism).ok(),
     };
-    let items = store.bulk_get(&CallContext::default(), wanted).await.map_err(refusal)?;
+    let items = store.bulk_get(&context, wanted).await.map_err(refusal)?;
     Ok(v1::GetBulkStateResponse { items: items.into_iter().map(bulk_item).collect() })
 }
 
-pub(super) async fn save(api: &Api, request: v1::SaveStateRequest) -> Result<(), Status> {
-    let store = api.state.store(&request.store_name).map_err(refusal)?;
+pub(super) async fn save(state: &State, request: Request<v1::SaveStateRequest>) -> Result<(), Status> {
+    let (context, request) = Requested::grpc(request);
+    let store = state.store(&request.store_name).map_err(refusal)?;
     for item in &request.states {
         check_json(item)?;
     }
     let requests = request.states.into_iter().map(set_request).collect();
-    store.save(&CallContext::default(), requests).await.map_err(refusal)?;
+    store.save(&context, requests).await.map_err(refusal)?;
     Ok(())
 }
 
-pub(super) async fn delete(api: &Api, request: v1::DeleteStateRequest) -> Result<(), Status> {
-    let store = api.state.store(&request.store_name).map_err(refusal)?;
+pub(super) async fn delete(state: &State, request: Request<v1::DeleteStateRequest>) -> Result<(), Status> {
+    let (context, request) = Requested::grpc(request);
+    let store = state.store(&request.store_name).map_err(refusal)?;
     let removal = DeleteRequest {
         key: request.key,
         etag: request.etag.map(|etag| etag.value),
         options: options(request.options),
         metadata: request.metadata.into_iter().collect(),
     };
-    store.delete(&CallContext::default(), removal).await.map_err(refusal)?;
+    store.delete(&context, removal).await.map_err(refusal)?;
     Ok(())
 }
 
-pub(super) async fn delete_bulk(api: &Api, store: &str, states: Vec<StateItem>) -> Result<(), Status> {
-    let store = api.state.store(store).map_err(refusal)?;
-    let requests = states.into_iter().map(delete_request).collect();
-    store.bulk_delete(&CallContext::default(), requests).await.map_err(refusal)?;
+pub(super) async fn delete_bulk(state: &State, request: Request<v1::DeleteBulkStateRequest>) -> Result<(), Status> {
+    let (context, request) = Requested::grpc(request);
+    let store = state.store(&request.store_name).map_err(refusal)?;
+    let requests = request.states.into_iter().map(delete_request).collect();
+    store.bulk_delete(&context, requests).await.map_err(refusal)?;
     Ok(())
 }
 
-pub(super) async fn transact(api: &Api, request: v1::ExecuteStateTransactionRequest) -> Result<(), Status> {
-    let store = api.state.store(&request.store_name).map_err(refusal)?;
+pub(super) async fn transact(
+    state: &State,
+    request: Request<v1::ExecuteStateTransactionRequest>,
+) -> Result<(), Status> {
+    let (context, request) = Requested::grpc(request);
+    let store = state.store(&request.store_name).map_err(refusal)?;
     store.require_transactions().map_err(refusal)?;
     let operations = request.operations.into_iter().map(operation).collect::<Result<_, _>>().map_err(refusal)?;
     let transaction = Transaction { operations, metadata: request.metadata.into_iter().collect() };
-    store.transact(&CallContext::default(), transaction).await.map_err(refusal)?;
+    store.transact(&context, transaction).await.map_err(refusal)?;
     Ok(())
 }
 
-pub(super) async fn query(api: &Api, request: &v1::QueryStateRequest) -> Result<v1::QueryStateResponse, Status> {
-    let asked = api.state.store(&request.store_name).and_then(|store| store.query());
+pub(super) async fn query(state: &State, request: &v1::QueryStateRequest) -> Result<v1::QueryStateResponse, Status> {
+    let asked = state.store(&request.store_name).and_then(|store| store.query());
     asked.map_err(refusal)?;
     Ok(v1::QueryStateResponse::default())
 }
@@ -105,8 +118,7 @@ fn check_json(item: &StateItem) -> Result<(), ApiError> {
     }
     match serde_json::from_slice::<&RawValue>(&item.value) {
         Ok(_) => Ok(()),
-        Err(error) if error.is_eof() => Err(errors::generic("unexpected end of JSON input")),
-        Err(error) => Err(errors::generic(error)),
+        Err(_) => json_fault::only_value(&item.value).map_err(errors::generic),
     }
 }
 
@@ -216,7 +228,9 @@ mod tests {
         assert!(check_json(&item("{\"a\": 1}", "application/json")).is_ok());
         let error = Status::from(check_json(&item("", "application/json")).unwrap_err());
         assert_eq!((error.code(), error.message()), (Code::Unknown, "unexpected end of JSON input"));
-        assert_eq!(Status::from(check_json(&item("odd", "application/json")).unwrap_err()).code(), Code::Unknown);
+        let error = Status::from(check_json(&item("odd", "application/json")).unwrap_err());
+        let said = "invalid character 'o' looking for beginning of value";
+        assert_eq!((error.code(), error.message()), (Code::Unknown, said));
         let nameless = StateItem { key: String::new(), ..item("odd", "application/json") };
         assert!(check_json(&nameless).is_ok(), "the block tells the missing key");
     }

@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use blocks::Metadata;
 use blocks::secrets::Error;
-use blocks::{CallContext, Metadata};
 use errors::ApiError;
 use http::{Response, StatusCode};
 use service::Body;
 
 use super::{Routed, respond};
 use crate::Api;
+use crate::context::Requested;
 
 pub(super) async fn get(api: &Api, request: Routed) -> Response<Body> {
     let (store, key) = (request.parameter("secretStoreName"), request.parameter("key"));
-    let got = api.secrets.get(&CallContext::default(), store, key, &metadata(&request)).await;
+    let got = api.secrets.get(&Requested::http(&request.headers), store, key, &metadata(&request)).await;
     answer(got.map(|secret| serde_json::to_string(&secret.0)))
 }
 
 pub(super) async fn get_bulk(api: &Api, request: Routed) -> Response<Body> {
     let store = request.parameter("secretStoreName");
-    let got = api.secrets.get_all(&CallContext::default(), store, &metadata(&request)).await;
+    let got = api.secrets.get_all(&Requested::http(&request.headers), store, &metadata(&request)).await;
     answer(got.map(|secrets| {
         let plain: BTreeMap<_, _> = secrets.iter().map(|(name, secret)| (name, &secret.0)).collect();
         serde_json::to_string(&plain)

@@ -3,17 +3,16 @@
 //! with a body, so do we: apps and SDKs compare them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use blocks::state::{BulkGet, Error, State};
 use blocks::state::{
     BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
 };
-use blocks::{CallContext, ErrorKind, Metadata, Trace};
+use blocks::{ErrorKind, Metadata};
 use bytes::Bytes;
 use errors::ApiError;
 use http::header::{ETAG, IF_MATCH};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use serde_json::value::RawValue;
 use service::{Body, ReadError};
@@ -22,6 +21,8 @@ use tonic::Code;
 use super::secrets::{metadata, without_markup};
 use super::{Routed, respond};
 use crate::Api;
+use crate::context::Requested;
+use crate::json_fault;
 
 struct Door<'a> {
     state: &'a State,
@@ -70,7 +71,7 @@ impl<'a> Door<'a> {
         // A word that is no consistency is no wish: stores look at it when they write.
         let consistency = Consistency::from_word(&first(&request, "consistency")).unwrap_or_default();
         let wanted = GetRequest { key: request.parameter("key").to_owned(), consistency, metadata: metadata(&request) };
-        let got = store.get(&context(&request.headers), wanted).await.map_err(|error| self.refusal(error))?;
+        let got = store.get(&Requested::http(&request.headers), wanted).await.map_err(|error| self.refusal(error))?;
         let Some(stored) = got.filter(|stored| !stored.data.is_empty()) else { return Ok(respond::empty()) };
         let mut response = respond::json(StatusCode::OK, stored.data);
         let headers = response.headers_mut();
@@ -90,7 +91,7 @@ impl<'a> Door<'a> {
     async fn save(&self, request: Routed) -> Result<Response<Body>, ApiError> {
         let name = request.parameter("storeName").to_owned();
         let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
-        let (context, extra) = (context(&request.headers), metadata(&request));
+        let (context, extra) = (Requested::http(&request.headers), metadata(&request));
         let body = self.read(request.body).await.map_err(errors::malformed_request_bare)?;
         let items = save_body(&body).map_err(errors::malformed_request_bare)?;
         let mut requests = Vec::with_capacity(items.len());
@@ -119,14 +120,14 @@ impl<'a> Door<'a> {
         let options = options(&concurrency, &consistency).map_err(|error| errors::state_delete(&key, error))?;
         let etag = request.headers.get(IF_MATCH).map(|etag| String::from_utf8_lossy(etag.as_bytes()).into_owned());
         let removal = DeleteRequest { key, etag, options, metadata: metadata(&request) };
-        store.delete(&context(&request.headers), removal).await.map_err(|error| self.refusal(error))?;
+        store.delete(&Requested::http(&request.headers), removal).await.map_err(|error| self.refusal(error))?;
         Ok(respond::empty())
     }
 
     async fn get_bulk(&self, request: Routed) -> Result<Response<Body>, ApiError> {
         let name = request.parameter("storeName").to_owned();
         let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
-        let (context, extra) = (context(&request.headers), metadata(&request));
+        let (context, extra) = (Requested::http(&request.headers), metadata(&request));
         let body = self.read(request.body).await.map_err(errors::malformed_request)?;
         let mut wanted = bulk_body(&body).map_err(errors::malformed_request)?;
         wanted.metadata.extend(extra);
@@ -138,7 +139,7 @@ impl<'a> Door<'a> {
         let name = request.parameter("storeName").to_owned();
         let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
         store.require_transactions().map_err(|error| self.refusal(error))?;
-        let (context, extra) = (context(&request.headers), metadata(&request));
+        let (context, extra) = (Requested::http(&request.headers), metadata(&request));
         let body = self.read(request.body).await.map_err(errors::malformed_request)?;
         let (words, mut metadata) = transaction_body(&body).map_err(errors::malformed_request)?;
         if words.is_empty() {
@@ -243,15 +244,6 @@ fn illegal_key(store: &str, key: &str, message: &str) -> ApiError {
     errors::state_illegal_key(store, key, errors::state_illegal_key(store, key, message))
 }
 
-/// Without trace headers nothing is allocated.
-fn context(headers: &HeaderMap) -> CallContext {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let trace = headers
-        .contains_key("traceparent")
-        .then(|| Arc::new(Trace { parent: text("traceparent"), state: text("tracestate"), baggage: text("baggage") }));
-    CallContext { trace, ..CallContext::default() }
-}
-
 /// The first value of a query parameter, or nothing.
 fn first(request: &Routed, name: &str) -> String {
     request.query().into_iter().find_map(|(known, value)| (known == name).then_some(value)).unwrap_or_default()
@@ -342,12 +334,11 @@ fn wrong(value: &RawValue, path: Path<'_>, wanted: &str) -> String {
 
 /// The first value of a body, however deep: what follows it is not looked at.
 fn first_value(body: &[u8]) -> Result<&RawValue, String> {
-    match serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>().next() {
-        Some(Ok(value)) => Ok(value),
-        Some(Err(error)) if error.is_eof() => Err("unexpected EOF".to_owned()),
-        Some(Err(error)) => Err(error.to_string()),
-        None => Err("EOF".to_owned()),
+    if let Some(Ok(value)) = serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>().next() {
+        return Ok(value);
     }
+    let value = body.get(..json_fault::first_value(body)?).unwrap_or_default();
+    serde_json::from_slice(value).map_err(|error| error.to_string())
 }
 
 /// The fields of an object, by name in lower case; those that are null are as good as missing.
@@ -499,8 +490,10 @@ fn transaction_body(body: &[u8]) -> Result<TransactionBody<'_>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use component::{Clock, Host, Registry, Spec, Tasks};
-    use http::{Method, Uri};
+    use http::{HeaderMap, Method, Uri};
     use loaded::{LoadedComponents, Loader};
 
     use super::*;
@@ -508,7 +501,7 @@ mod tests {
     async fn state() -> State {
         let components = LoadedComponents::default();
         let tasks = Tasks::new(|_, _| ());
-        let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks };
+        let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks, identity: None };
         let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties));
         let loader = Loader::new(Registry::new(local::REGISTRATIONS, &[]), host, admission, components.clone());
         let spec = Spec {
@@ -596,6 +589,9 @@ mod tests {
             ("  ", "EOF".to_owned()),
             ("[{\"key\":\"k\"", "unexpected EOF".to_owned()),
             ("nul", "unexpected EOF".to_owned()),
+            ("foobar", "invalid character 'o' in literal false (expecting 'a')".to_owned()),
+            ("[{\"key\":\"k\",\"value\":1},]", "invalid character ']' looking for beginning of value".to_owned()),
+            ("7x", format!("{unmarshal}number into Go value of type []state.SetRequest")),
             ("{}", format!("{unmarshal}object into Go value of type []state.SetRequest")),
             ("\"x\"", format!("{unmarshal}string into Go value of type []state.SetRequest")),
             ("[7]", format!("{unmarshal}number into Go value of type state.SetRequest")),
@@ -629,9 +625,6 @@ mod tests {
         ] {
             let expected = (400, "ERR_MALFORMED_REQUEST".to_owned(), said);
             assert_eq!(message(&post(&state, "/store", body).await), expected, "{body}");
-        }
-        for body in ["foobar", "[{\"key\":\"k\",\"value\":1},]", "[{\"key\":\"k\",\"value\":tru}]"] {
-            assert_eq!(message(&post(&state, "/store", body).await).1, "ERR_MALFORMED_REQUEST", "{body}");
         }
         for body in ["[]", "null"] {
             assert_eq!(post(&state, "/store", body).await.0, 204);
@@ -773,6 +766,10 @@ mod tests {
         assert_eq!(status, 200);
         assert!(body.starts_with("[{\"key\":\"\\u003cnone\\u003e\"},{\"key\":\"k\",\"data\":{\"b\":1},\"etag\":\""));
         assert!(body.ends_with("\"},{\"key\":\"\"}]\n"), "{body}");
+        let expected = "failed deserializing HTTP body: invalid character '}' looking for beginning of value";
+        let expected = (400, "ERR_MALFORMED_REQUEST".to_owned(), expected.to_owned());
+        assert_eq!(message(&post(&state, "/store/bulk", "{\"keys\":}").await), expected);
+        assert_eq!(message(&post(&state, "/store/transaction", "{\"operations\":[}").await), expected);
         let unmarshal = "failed deserializing HTTP body: json: cannot unmarshal ";
         for (body, said) in [
             ("[]", "array into Go value of type http.BulkGetRequest"),

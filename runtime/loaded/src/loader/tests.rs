@@ -96,7 +96,13 @@ struct Fixture {
 fn fixture() -> Fixture {
     let lines = Lines::default();
     let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
-    let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks: Tasks::new(|_, _| ()) };
+    let host = Host {
+        app: "app".into(),
+        namespace: "".into(),
+        clock: Clock::system(),
+        tasks: Tasks::new(|_, _| ()),
+        identity: None,
+    };
     let admission: Admission = Arc::new(|spec, properties| match spec.name.as_str() {
         "banned" => Err(Error::new(ErrorKind::InvalidArgument, "no")),
         _ => Ok(properties.iter().map(|(name, value)| (name, value.replace("{appID}", "app"))).collect()),

@@ -4,13 +4,11 @@
 use service::Environment;
 use service::flags::Given;
 
-const NO_TLS: &str = "this release has no mutual TLS";
 const NO_KUBERNETES: &str = "this release has no Kubernetes mode";
 
 /// Variables that nothing reads yet, and why. Their values are never shown: some are secrets.
-const VARIABLES: [(&[&str], &str); 6] = [
+const VARIABLES: [(&[&str], &str); 5] = [
     (&["DAPR_COMPONENTS_SOCKETS_FOLDER"], "this release has no pluggable components"),
-    (&["DAPR_TRUST_ANCHORS", "SENTRY_LOCAL_IDENTITY", "DAPR_SENTRY_TOKEN_FILE"], NO_TLS),
     (&["DAPR_UNSAFE_SKIP_CONTAINER_UID_GID_CHECK"], NO_KUBERNETES),
     (
         &[
@@ -71,12 +69,8 @@ pub(super) fn notices(
             "The scheduler addresses {addresses} are not used yet: this release has no jobs and reminders"
         ));
     }
-    for (name, reason) in
-        [("sentry-address", NO_TLS), ("sentry-request-jwt-audiences", NO_TLS), ("control-plane-address", NO_KUBERNETES)]
-    {
-        if let Some(value) = given.non_empty(name) {
-            notices.push(format!("--{name} {value} is not used yet: {reason}"));
-        }
+    if let Some(value) = given.non_empty("control-plane-address") {
+        notices.push(format!("--control-plane-address {value} is not used yet: {NO_KUBERNETES}"));
     }
     for (names, reason) in VARIABLES {
         let is_set = |name: &&str| environment.get(name).is_some_and(|value| !value.is_empty());

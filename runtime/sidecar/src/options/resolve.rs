@@ -11,6 +11,7 @@ use service::{Environment, Host};
 use telemetry::LogLevel;
 
 use super::addresses;
+use super::mutual_tls;
 use super::notices::notices;
 use super::{
     AppHealth, AppOptions, AppProtocol, Command, InternalPort, ListenOptions, LogSettings, Options, Site, stable_port,
@@ -46,6 +47,10 @@ pub(super) fn command(given: &Given, environment: &Environment, site: &Site) -> 
     let listen = listen(given, environment, &app_id, site)?;
     let mut warnings = Vec::new();
     let app = app(given, environment, &listen, &mut warnings)?;
+    let control_plane = (
+        or_variable(given, "control-plane-trust-domain", environment, "DAPR_CONTROLPLANE_TRUST_DOMAIN"),
+        or_variable(given, "control-plane-namespace", environment, "DAPR_CONTROLPLANE_NAMESPACE"),
+    );
     let (placement, schedulers) = (addresses::placement(given), addresses::schedulers(given, environment));
     Ok(Command::Run(Box::new(Options {
         namespace: environment.get("NAMESPACE").unwrap_or_default().to_owned(),
@@ -63,10 +68,12 @@ pub(super) fn command(given: &Given, environment: &Environment, site: &Site) -> 
             .is_set("dapr-block-shutdown-duration")
             .then(|| given.duration("dapr-block-shutdown-duration")),
         hot_reload_interval: positive(given.duration("hot-reload-reconcile-interval"), DEFAULT_HOT_RELOAD),
-        control_plane: (
-            or_variable(given, "control-plane-trust-domain", environment, "DAPR_CONTROLPLANE_TRUST_DOMAIN"),
-            or_variable(given, "control-plane-namespace", environment, "DAPR_CONTROLPLANE_NAMESPACE"),
-        ),
+        identity: if given.boolean("enable-mtls") {
+            Some(mutual_tls::identity(given, environment, &app_id, &control_plane)?)
+        } else {
+            None
+        },
+        control_plane,
         deprecations: given.deprecations.clone(),
         warnings,
         notices: notices(given, environment, &placement, &schedulers),
@@ -79,21 +86,14 @@ pub(super) fn command(given: &Given, environment: &Environment, site: &Site) -> 
 /// What would weaken security or mean something else if it were ignored.
 fn refuse_unbuilt(given: &Given) -> Result<(), String> {
     match given.text("mode") {
-        "standalone" => {}
+        "standalone" => Ok(()),
         "kubernetes" => {
-            return Err("Kubernetes mode (--mode kubernetes) is not part of this release yet: resources, secrets and \
+            Err("Kubernetes mode (--mode kubernetes) is not part of this release yet: resources, secrets and \
                         identities of a cluster would be missing; run with --mode standalone"
-                .to_owned());
+                .to_owned())
         }
-        other => return Err(format!("invalid value for 'mode': {other}; expected standalone or kubernetes")),
+        other => Err(format!("invalid value for 'mode': {other}; expected standalone or kubernetes")),
     }
-    if given.boolean("enable-mtls") {
-        return Err("mutual TLS (--enable-mtls) is not part of this release yet: calls between sidecars would travel \
-                    unencrypted and unauthenticated although you asked for the opposite; leave the flag out to \
-                    accept that"
-            .to_owned());
-    }
-    Ok(())
 }
 
 fn app_id(given: &Given) -> Result<String, String> {

@@ -120,8 +120,33 @@ fn what_cannot_be_followed_is_told_as_the_target_tells_it() {
 #[test]
 fn what_is_not_built_is_refused_where_ignoring_it_would_harm() {
     assert!(fault("--mode kubernetes").contains("--mode standalone"));
-    assert!(fault("--enable-mtls").contains("mutual TLS"));
     assert_eq!(run("--enable-mtls=false --mode standalone").app_id, "a");
+}
+
+#[test]
+fn mutual_tls_says_what_it_needs() {
+    assert!(fault("--enable-mtls").contains("--sentry-address"));
+    let line = "--app-id a --enable-mtls --sentry-address s:1";
+    let fault = |variables: &[(&str, &str)]| parse_in(line, variables).unwrap_err().to_string();
+    assert!(fault(&[]).contains("trust anchors are required"));
+    let anchors = ("DAPR_TRUST_ANCHORS", "-----BEGIN");
+    assert!(fault(&[anchors, ("DAPR_TRUST_ANCHORS_FILE", "/ca.crt")]).contains("given twice"));
+    assert!(fault(&[anchors, ("DAPR_SENTRY_TOKEN_FILE", "")]).contains("DAPR_SENTRY_TOKEN_FILE"));
+    assert!(fault(&[anchors, ("DAPR_CONTROLPLANE_TRUST_DOMAIN", "A B")]).contains("trust domain"));
+}
+
+#[test]
+fn mutual_tls_asks_for_the_app_in_its_namespace_and_for_nobody_else() {
+    let line = "--app-id a --enable-mtls --sentry-address s:1 --control-plane-namespace system \
+                --control-plane-trust-domain cluster.local --sentry-request-jwt-audiences x,y";
+    let anchors = ("DAPR_TRUST_ANCHORS", "-----BEGIN");
+    let asked = run_in(line, &[anchors]).identity.unwrap();
+    assert_eq!(asked.sentry.as_str(), "spiffe://cluster.local/ns/system/dapr-sentry");
+    assert_eq!((asked.name.as_str(), asked.namespace.as_str(), asked.trust_domain.as_ref()), ("a", "default", None));
+    assert_eq!(asked.audiences, ["x", "y"]);
+    let asked = run_in(line, &[anchors, ("NAMESPACE", "prod"), ("SENTRY_LOCAL_IDENTITY", "b")]).identity.unwrap();
+    assert_eq!((asked.name.as_str(), asked.namespace.as_str()), ("b", "prod"));
+    assert!(run_in("--app-id a --enable-mtls=false", &[anchors]).identity.is_none());
 }
 
 #[test]
@@ -157,16 +182,8 @@ fn an_address_of_blanks_and_quotes_is_none() {
 
 #[test]
 fn variables_that_nothing_reads_yet_are_told_without_their_values() {
-    let variables = [
-        ("DAPR_TRUST_ANCHORS", "-----BEGIN"),
-        ("DAPR_SENTRY_TOKEN_FILE", "/secret"),
-        ("OTEL_SERVICE_NAME", ""),
-        ("OPENAI_MODEL", "m"),
-    ];
-    let expected = [
-        "Not used yet: DAPR_TRUST_ANCHORS, DAPR_SENTRY_TOKEN_FILE: this release has no mutual TLS",
-        "Not used yet: OPENAI_MODEL: this release has no conversation components",
-    ];
+    let variables = [("OTEL_SERVICE_NAME", ""), ("OPENAI_MODEL", "m")];
+    let expected = ["Not used yet: OPENAI_MODEL: this release has no conversation components"];
     assert_eq!(run_in("--app-id a", &variables).notices, expected);
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::process::Process;
 use super::{App, Ended, Ports, Registry, Sidecar, SidecarBuilder};
+use crate::authority::Authority;
 use crate::client::{Call, Place};
 use crate::ports::Reserved;
 use crate::program::Program;
@@ -84,6 +85,16 @@ impl SidecarBuilder {
     #[must_use]
     pub fn namespace(self, namespace: &str) -> Self {
         self.variable("NAMESPACE", namespace)
+    }
+
+    /// Has a certificate of this authority, and wants one of everybody it deals with.
+    #[must_use]
+    pub fn certified_by(self, authority: &Authority) -> Self {
+        self.flag("--enable-mtls=true")
+            .flag(format!("--sentry-address={}", authority.address()))
+            .flag("--control-plane-trust-domain=localhost")
+            .flag("--control-plane-namespace=default")
+            .variable("DAPR_TRUST_ANCHORS", &authority.anchors())
     }
 
     /// Finds others in this registry instead of the test's own.

@@ -1,6 +1,7 @@
 //! Black-box scenarios: apps, sidecars and clients as real processes and sockets, on whatever executable `BIN_DIR` or
 //! `TRILBY_BIN` names. One binary, so that it is linked once.
 
+mod access_control;
 mod app_health;
 mod connections;
 mod cors;
@@ -14,6 +15,7 @@ mod limits;
 mod logs;
 mod max_concurrency;
 mod metadata;
+mod mutual_tls;
 mod namespaces;
 mod paths;
 mod proxy_streaming;

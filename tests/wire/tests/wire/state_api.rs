@@ -128,3 +128,18 @@ async fn state_that_expired_is_gone() {
     }
     panic!("it is still there");
 }
+
+#[tokio::test]
+async fn a_grpc_call_with_a_timeout_that_is_none_is_refused() {
+    let a = Sidecar::named("a").memory_store("store").start().await;
+    let get = |timeout: &str| {
+        let call = testkit::Call::to(a.grpc_port(), "POST", "/dapr.proto.runtime.v1.Dapr/GetMetadata").http2();
+        call.header("content-type", "application/grpc").header("te", "trailers").header("grpc-timeout", timeout)
+    };
+    let refused = get("9x").body(vec![0; 5]).send().await;
+    assert_eq!(refused.values("grpc-status"), ["13"], "{refused:?}");
+    let said = "malformed grpc-timeout: transport: timeout unit is not recognized: \"9x\"";
+    assert_eq!(refused.values("grpc-message")[0].replace("%20", " ").replace("%22", "\""), said);
+    let answer = get("9S").body(vec![0; 5]).send().await;
+    assert_eq!(answer.trailers.unwrap()["grpc-status"], "0");
+}

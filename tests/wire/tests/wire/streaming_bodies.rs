@@ -109,7 +109,7 @@ async fn a_request_that_breaks_off_is_never_whole() {
         let (writer, body) = channel_body();
         let call = testkit::spawn(caller.invoke("a", "echo").stream(body).try_send());
         writer.send(Ok(Bytes::from_static(b"half"))).await.unwrap();
-        while app.requests("/echo").len() <= count {
+        while app.requests("/echo").iter().filter(|request| request.body == b"half").count() <= count {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         writer.send(Err("the caller breaks off")).await.unwrap();
@@ -128,6 +128,54 @@ async fn an_answer_cut_short_of_its_length_passes_without_that_length() {
         let answer = caller.invoke("a", "x").send().await;
         assert_eq!((answer.status, answer.text().as_str()), (200, "half"));
         assert!(!answer.values("content-length").contains(&"10".to_owned()));
+    }
+}
+
+/// Answers with the status and as many bytes as the query says.
+async fn sized(arrived: Arrived) -> http::Response<testkit::BoxedBody> {
+    let (status, length) = arrived.uri.query().unwrap().split_once('&').unwrap();
+    let body = body_of("x".repeat(length.parse().unwrap()));
+    http::Response::builder().status(status.parse::<u16>().unwrap()).body(body).unwrap()
+}
+
+#[tokio::test]
+async fn short_answers_with_an_error_and_empty_ones_have_a_length() {
+    let app = App::http().route("/sized", sized).start().await;
+    let (a, b) = pair(&app).await;
+    for caller in [&a, &b] {
+        for (status, length) in [(200, 0), (404, 0), (404, 5), (500, 2000)] {
+            let answer = caller.invoke("a", &format!("sized?{status}&{length}")).body("x").send().await;
+            assert_eq!((answer.status, answer.body.len()), (status, length));
+            assert_eq!(answer.values("content-length"), [length.to_string()], "{status}");
+            assert!(answer.values("transfer-encoding").is_empty(), "{status}");
+            assert!(answer.values("trilby-length").is_empty(), "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn short_answers_have_a_length_and_long_ones_pass_as_they_come() {
+    ours_only!("the reference sends every answer without an error in chunks");
+    let (app, mut writers) = app_with_streams("text/plain").await;
+    let other = App::http().route("/sized", sized).start().await;
+    let ((a, b), c) = tokio::join!(pair(&app), Sidecar::named("c").app(&other).start());
+    for caller in [&b, &c] {
+        for length in [1, 2048, 2049, 100_000] {
+            let answer = caller.invoke("c", &format!("sized?200&{length}")).send().await;
+            assert_eq!(answer.body.len(), length);
+            let told = (length <= 2048).then(|| length.to_string());
+            assert_eq!(answer.values("content-length"), Vec::from_iter(told));
+        }
+    }
+    for caller in [&a, &b] {
+        let opening = testkit::spawn(caller.invoke("a", "stream").open());
+        let writer = writers.recv().await.unwrap();
+        writer.send(Ok(Bytes::from_static(b"short"))).await.unwrap();
+        let mut answer = opening.await.unwrap();
+        assert_eq!(answer.until("short").await, "short", "what has no length is not waited for");
+        assert!(!answer.response.headers().contains_key("content-length"));
+        drop(writer);
+        assert_eq!(answer.piece().await, Ok(None));
     }
 }
 
