@@ -371,6 +371,13 @@ users:
     }
 
     #[tokio::test]
+    async fn lists_that_are_null_and_unknown_fields_do_not_matter() {
+        let text = "preferences: {}\nusers: null\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n\
+                    clusters: [{name: a, cluster: {server: '10.0.0.1:6443', extensions: [{name: x, extension: {a: 1}}]}}]\n";
+        assert_eq!(loaded(text).await.unwrap().server(), "https://10.0.0.1:6443/");
+    }
+
+    #[tokio::test]
     async fn the_own_machine_needs_no_tls() {
         let text = FILE.replace("https://one:6443/base", "http://127.0.0.1:8001");
         assert_eq!(loaded(&text).await.unwrap().server(), "http://127.0.0.1:8001/");
