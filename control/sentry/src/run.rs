@@ -219,9 +219,9 @@ impl Role {
         let address = &self.options.listen.service;
         let listener = self.bind("the certificate authority (--port)", address).await?;
         let config = identity::server_config(held, None, &[b"h2"]).map_err(|error| Fatal(error.to_string()))?;
-        let shown = held.clone();
-        let tls = ServerTls::new(config).ending(move || shown.current().validity.until);
-        let options = ServeOptions { http1: false, tls: Some(tls), ..ServeOptions::default() };
+        // Connections may outlive the certificate that was shown when they were made: should it not be possible to renew it,
+        // whoever asks is told why.
+        let options = ServeOptions { http1: false, tls: Some(ServerTls::new(config)), ..ServeOptions::default() };
         let server = Server::new(parts);
         let service = service_fn(move |request: Request<Incoming>| {
             let server = server.clone();
@@ -242,11 +242,11 @@ impl Role {
 
 async fn tls(options: &OidcOptions, shutdown: &Shutdown, tasks: &Tasks) -> Result<Option<ServerTls>, String> {
     let Some(files) = &options.tls else { return Ok(None) };
-    let certificate = tokio::select! {
+    let (certificate, watched) = tokio::select! {
         () = shutdown.requested() => return Ok(None),
         opened = FileCertificate::open(files.clone()) => opened?,
     };
     let config = certificate.config()?;
-    tasks.spawn("discovery certificate", certificate.follow(shutdown.clone()));
+    tasks.spawn("discovery certificate", certificate.follow(watched, shutdown.clone()));
     Ok(Some(ServerTls::new(config)))
 }

@@ -1,7 +1,7 @@
 //! Who may have which identity: one trait, and an implementation for each way of finding out. A validator finds; it signs
 //! nothing and knows no gRPC.
 
-mod common;
+mod form;
 mod insecure;
 mod jwks;
 
@@ -13,7 +13,7 @@ use wire::sentry::SignCertificateRequest;
 
 use crate::images::ContainerImage;
 
-pub use common::check;
+pub use form::check;
 pub use insecure::Insecure;
 pub use jwks::{Jwks, JwksOptions, KeySet, KeySource, verify as verify_token};
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, Uri};
@@ -33,6 +34,18 @@ impl Channel {
     pub async fn connect_unix(path: &std::path::Path) -> Self {
         let stream = tokio::net::UnixStream::connect(path).await.expect("the gRPC socket is open");
         Self::over(stream, "localhost".to_owned()).await.expect("it speaks HTTP/2")
+    }
+
+    /// Connects to a port of this machine with TLS.
+    ///
+    /// # Errors
+    /// What went wrong with the handshakes.
+    pub async fn connect_tls(port: u16, config: Arc<rustls::ClientConfig>) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        let name = rustls_pki_types::ServerName::try_from("localhost").expect("a server name");
+        let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await?;
+        Self::over(stream, format!("127.0.0.1:{port}")).await.map_err(std::io::Error::other)
     }
 
     pub(crate) async fn over(

@@ -14,6 +14,7 @@ mod ports;
 mod program;
 mod raw;
 mod runtime;
+mod sentry;
 mod sidecar;
 
 pub use app::answers::{abort_after, chunks, echo, path_echo, reply, sleep_then, status};
@@ -28,6 +29,7 @@ pub use ports::free_port;
 pub use program::{Program, is_reference, variable};
 pub use raw::RawHttp1;
 pub use runtime::spawn;
+pub use sentry::{Answered, Asked, Sentry, SentryBuilder};
 pub use sidecar::process::Memory;
 pub use sidecar::{Ended, Registry, Sidecar, SidecarBuilder, unique};
 

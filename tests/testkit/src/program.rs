@@ -58,6 +58,16 @@ impl Program {
         command
     }
 
+    /// A command that runs another role of it: the executable of that name beside it, or its first argument.
+    pub(crate) fn command_as(&self, role: &str) -> Command {
+        if self.leading.is_empty() {
+            return Command::new(self.path.with_file_name(role));
+        }
+        let mut command = Command::new(&self.path);
+        command.arg(role);
+        command
+    }
+
     /// Whether it is Trilby.
     #[must_use]
     pub fn is_ours(&self) -> bool {

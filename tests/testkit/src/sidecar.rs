@@ -4,7 +4,6 @@ pub(crate) mod process;
 mod starting;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tempfile::TempDir;
 use wire::runtime::dapr_client::DaprClient;
@@ -211,13 +210,7 @@ impl Sidecar {
 
     /// Waits until it has printed a line with `text`, and returns that line.
     pub async fn logged(&self, text: &str) -> String {
-        for _ in 0..500 {
-            if let Some(line) = self.logs().into_iter().find(|line| line.contains(text)) {
-                return line;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{text:?} was not logged by {}:\n{}", self.id, self.logs().join("\n"));
+        self.process.logged(text).await
     }
 
     /// Whether the process still runs.
@@ -250,12 +243,6 @@ impl Sidecar {
 
     /// Waits for its end; panics if it does not come.
     pub async fn ended(mut self) -> Ended {
-        for _ in 0..1000 {
-            if let Some(code) = self.process.ended() {
-                return Ended { code, output: self.process.output() };
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{} did not end:\n{}", self.id, self.logs().join("\n"));
+        self.process.until_ended().await
     }
 }

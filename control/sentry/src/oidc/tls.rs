@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use identity::watch_files;
+use identity::{Watched, watch_files};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -35,30 +35,28 @@ impl ResolvesServerCert for Shown {
 }
 
 impl FileCertificate {
-    /// Waits until both files are there, and reads them.
+    /// Waits until both files are there and belong together. What happens to them afterwards is for [`FileCertificate::follow`].
     ///
     /// # Errors
-    /// A sentence: a folder is missing, or the files hold no certificate and its key.
-    pub(crate) async fn open(files: (PathBuf, PathBuf)) -> Result<Arc<Self>, String> {
-        let (certificate, key) = &files;
-        let mut watched = watch_files([certificate.as_path(), key.as_path()])?;
-        while !(certificate.exists() && key.exists()) {
-            tracing::warn!(
-                target: TARGET,
-                "Waiting for TLS certificate and key files to be available: {}, {}",
-                certificate.display(),
-                key.display()
-            );
+    /// A sentence: a folder is missing.
+    pub(crate) async fn open(files: (PathBuf, PathBuf)) -> Result<(Arc<Self>, Watched), String> {
+        let names = format!("{}, {}", files.0.display(), files.1.display());
+        let mut watched = watch_files([files.0.as_path(), files.1.as_path()])?;
+        loop {
+            if !(files.0.exists() && files.1.exists()) {
+                tracing::warn!(target: TARGET, "Waiting for TLS certificate and key files to be available: {names}");
+            } else {
+                match read(&files) {
+                    Ok(read) => {
+                        tracing::info!(target: TARGET, "Loaded TLS certificate and key from {names}");
+                        return Ok((Arc::new(Self { current: RwLock::new(read), files }), watched));
+                    }
+                    // They may be being written just now.
+                    Err(reason) => tracing::error!(target: TARGET, "{reason}; waiting for a change of {names}"),
+                }
+            }
             watched.changed().await;
         }
-        let read = read(&files)?;
-        tracing::info!(
-            target: TARGET,
-            "Loaded TLS certificate from {} and key from {}",
-            certificate.display(),
-            key.display()
-        );
-        Ok(Arc::new(Self { current: RwLock::new(read), files }))
     }
 
     /// The TLS configuration that shows it.
@@ -74,14 +72,7 @@ impl FileCertificate {
     }
 
     /// Follows the files until a stop is requested.
-    pub(crate) async fn follow(self: Arc<Self>, shutdown: Shutdown) {
-        let mut watched = match watch_files([self.files.0.as_path(), self.files.1.as_path()]) {
-            Ok(watched) => watched,
-            Err(reason) => {
-                tracing::error!(target: TARGET, "The TLS certificate is not followed: {reason}");
-                return;
-            }
-        };
+    pub(crate) async fn follow(self: Arc<Self>, mut watched: Watched, shutdown: Shutdown) {
         loop {
             tokio::select! {
                 () = shutdown.requested() => return,

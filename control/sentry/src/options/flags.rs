@@ -45,6 +45,6 @@ pub const ALL: &[Flag] = &[
     flag("port", Integer, "50001", "Port of the gRPC service"),
     flag("rotation", Boolean, "true", "Replace the root and issuer that sentry has made before they end"),
     flag("rotation-distribute-at", Text, "0.5", "Part of an issuer's life after which the next root is distributed"),
-    flag("rotation-sign-at", Text, "0.9", "Part of an issuer's life after which the next issuer signs"),
+    flag("rotation-sign-at", Text, "0.95", "Part of an issuer's life after which the next issuer signs"),
     flag("trust-domain", Text, "localhost", "Trust domain of the control plane"),
 ];

@@ -118,5 +118,5 @@ fn lifetimes_and_parts_that_make_no_sense_are_refused() {
     for part in ["0", "1", "x", "NaN", "-0.5"] {
         assert!(fault(&format!("--rotation-sign-at {part}")).contains("between 0 and 1"), "{part}");
     }
-    assert!(fault("--rotation-distribute-at 0.9").contains("less than rotation-sign-at"));
+    assert!(fault("--rotation-distribute-at 0.95").contains("less than rotation-sign-at"));
 }

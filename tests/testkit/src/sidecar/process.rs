@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::Ended;
+
 /// What a process may take to stop on its own before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -61,6 +63,28 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("process ids fit");
         let _ = kill(Pid::from_raw(id), signal);
+    }
+
+    /// Waits until it has printed a line with `text`, and returns that line.
+    pub(crate) async fn logged(&self, text: &str) -> String {
+        for _ in 0..500 {
+            if let Some(line) = self.lines().into_iter().find(|line| line.contains(text)) {
+                return line;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{text:?} was not logged:\n{}", self.lines().join("\n"));
+    }
+
+    /// Waits for its end; panics if it does not come.
+    pub(crate) async fn until_ended(&mut self) -> Ended {
+        for _ in 0..1000 {
+            if let Some(code) = self.ended() {
+                return Ended { code, output: self.output() };
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it did not end:\n{}", self.lines().join("\n"));
     }
 
     fn file(&self, name: &str) -> String {

@@ -10,11 +10,11 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::{ACCEPT, HOST, HeaderValue};
 use http::{Request, StatusCode, Uri};
-use identity::watch_files;
+use identity::{Watched, watch_files};
 use security::tls;
 use service::HealthTarget;
 use service::dial::Dialer;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 
 use super::KeySet;
@@ -60,7 +60,7 @@ pub struct KeySource {
 
 enum Origin {
     Options,
-    File(PathBuf),
+    File(PathBuf, Mutex<Watched>),
     Url(Url),
 }
 
@@ -84,8 +84,10 @@ impl KeySource {
             (Origin::Url(Url::new(source, options)?), None)
         } else if tokio::fs::metadata(source).await.is_ok_and(|found| found.is_file()) {
             let path = PathBuf::from(source);
+            // Before it is read, so that no change is missed.
+            let watched = watch_files([path.as_path()])?;
             let keys = read(&path).await?;
-            (Origin::File(path), Some(keys))
+            (Origin::File(path, Mutex::new(watched)), Some(keys))
         } else {
             (Origin::Options, Some(inline(source)?))
         };
@@ -118,9 +120,9 @@ impl KeySource {
                 health.ready();
                 std::future::pending().await
             }
-            Origin::File(path) => {
+            Origin::File(path, watched) => {
                 health.ready();
-                self.follow(path).await;
+                self.follow(path, &mut *watched.lock().await).await;
             }
             Origin::Url(url) => {
                 self.fetch_first(url).await;
@@ -135,14 +137,7 @@ impl KeySource {
         }
     }
 
-    async fn follow(&self, path: &Path) {
-        let mut watched = match watch_files([path]) {
-            Ok(watched) => watched,
-            Err(reason) => {
-                tracing::error!(target: TARGET, "Error while watching for changes to the local JWKS file: {reason}");
-                return std::future::pending().await;
-            }
-        };
+    async fn follow(&self, path: &Path, watched: &mut Watched) {
         loop {
             watched.changed().await;
             tracing::debug!(target: TARGET, "Reloading JWKS file from disk");
