@@ -18,6 +18,7 @@ const FOLDERS: &[&str] = &[
     "changes/",
     "components/",
     "contracts/",
+    "control/",
     "docs/",
     "examples/",
     "runtime/",

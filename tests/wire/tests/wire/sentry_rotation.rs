@@ -74,10 +74,10 @@ async fn issuer_and_root_are_replaced_and_everybody_understands_everybody() {
                 assert!(is_taken(&one.chain, &other.anchors), "two clients do not understand each other");
             }
         }
-        if let Some((roots, _)) = read_bundle(sentry.folder()) {
-            if sizes.last() != Some(&roots) {
-                sizes.push(roots);
-            }
+        if let Some((roots, _)) = read_bundle(sentry.folder())
+            && sizes.last() != Some(&roots)
+        {
+            sizes.push(roots);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
