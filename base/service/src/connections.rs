@@ -32,8 +32,11 @@ use crate::{Body, Executor, Stream, Tasks};
 
 /// Calls that share one connection before another is opened (the target's cap).
 const MAX_LEASES: usize = 2048;
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Bytes of one answer that may wait here for its reader.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// Enough for all answers together: readers that stop must not hold up the others. Half of it is also what h2 lets small
+/// frames cost that nobody has read yet, before it gives the connection up.
+const CONNECTION_WINDOW: u32 = 2048 * STREAM_WINDOW;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -275,10 +278,16 @@ impl Connections {
             .await
             .map_err(|error| format!("connection error: handshake with {address}: {}", describe(&error)))?;
         let (ended, end) = oneshot::channel();
+        let peer = address.to_owned();
         self.inner.tasks.spawn("http2 connection", async move {
             if let Err(error) = connection.await {
                 let reason = describe(&error);
-                tracing::debug!(target: "dapr.runtime.grpc.manager", "connection ended: {reason}");
+                // Calls that ran on it only see that it ended; why, the peer has said here.
+                if cause(&error).is_some_and(h2::Error::is_go_away) {
+                    tracing::warn!(target: "dapr.runtime.grpc.manager", "{peer} gave a connection up: {reason}");
+                } else {
+                    tracing::debug!(target: "dapr.runtime.grpc.manager", "connection to {peer} ended: {reason}");
+                }
                 // Only whoever dialled asks, and only while the other end has not spoken.
                 let _ = ended.send(reason);
             }
@@ -371,11 +380,14 @@ fn split(address: &str) -> Result<(&str, u16), String> {
 /// Whether the peer says that it did not process a request: by REFUSED_STREAM, or by a GOAWAY that leaves it out (RFC 9113
 /// 6.8 and 8.7). A request that the GOAWAY covers fails otherwise, with the end of its connection.
 fn is_refused(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.is_some_and(|cause| {
+    cause(error).is_some_and(|cause| {
         let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
         cause.is_remote() && (cause.is_go_away() || refused)
     })
+}
+
+fn cause(error: &hyper::Error) -> Option<&h2::Error> {
+    std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>())
 }
 
 /// An error with its causes in one line.
