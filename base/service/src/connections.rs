@@ -6,6 +6,7 @@
 //! connection is open, nothing runs. A connection that was proven with certificates takes no new request
 //! once one of them has ended or the own one was replaced; what runs on it goes on.
 
+mod cause;
 mod heard;
 mod lent;
 
@@ -26,6 +27,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::cause::{describe, gave_up, is_refused};
 use self::heard::Heard;
 use crate::dial::{CONNECT_TIMEOUT, Dialer, Endpoint};
 use crate::{Body, Executor, Stream, Tasks};
@@ -283,7 +285,7 @@ impl Connections {
             if let Err(error) = connection.await {
                 let reason = describe(&error);
                 // Calls that ran on it only see that it ended; why, the peer has said here.
-                if cause(&error).is_some_and(h2::Error::is_go_away) {
+                if gave_up(&error) {
                     tracing::warn!(target: "dapr.runtime.grpc.manager", "{peer} gave a connection up: {reason}");
                 } else {
                     tracing::debug!(target: "dapr.runtime.grpc.manager", "connection to {peer} ended: {reason}");
@@ -375,31 +377,6 @@ fn end_of_peer(stream: &Stream) -> SystemTime {
 fn split(address: &str) -> Result<(&str, u16), String> {
     let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     parts.ok_or_else(|| format!("{address:?} is not host:port"))
-}
-
-/// Whether the peer says that it did not process a request: by REFUSED_STREAM, or by a GOAWAY that leaves it out (RFC 9113
-/// 6.8 and 8.7). A request that the GOAWAY covers fails otherwise, with the end of its connection.
-fn is_refused(error: &hyper::Error) -> bool {
-    cause(error).is_some_and(|cause| {
-        let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
-        cause.is_remote() && (cause.is_go_away() || refused)
-    })
-}
-
-fn cause(error: &hyper::Error) -> Option<&h2::Error> {
-    std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>())
-}
-
-/// An error with its causes in one line.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }
 
 /// A body that keeps its connection from being collected.
