@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{App, Frame, RawHttp1, RawHttp2, Sidecar, chunks, echo, header_block, reply};
+use testkit::{App, Arrived, Frame, RawHttp1, RawHttp2, Sidecar, body_of, chunks, echo, header_block, reply};
 
 async fn assert_served(sidecar: &Sidecar) {
     let answer = sidecar.invoke("a", "quick").send().await;
@@ -142,4 +142,41 @@ async fn a_reader_without_a_window_holds_up_nobody() {
         assert!(connection.wait_for(Duration::from_secs(5), |frame| frame.kind == 1).await.is_some());
     }
     assert_served(&a).await;
+}
+
+#[tokio::test]
+async fn readers_that_stop_hold_up_no_other_call_between_the_same_sidecars() {
+    let large = |_: Arrived| async { http::Response::new(body_of(vec![b'x'; 2 << 20])) };
+    let app = App::http().route("/quick", reply("ok")).route("/large", large).start().await;
+    let (_a, b) = crate::pair(&app).await;
+    let mut readers = Vec::new();
+    for _ in 0..40 {
+        let mut connection = RawHttp2::connect(b.http_port(), &[(4, 0)]).await;
+        connection.send(&Frame::new(1, 5, 1, request_head("/v1.0/invoke/a/method/large"))).await;
+        readers.push(connection);
+    }
+    for connection in &mut readers {
+        assert!(connection.wait_for(Duration::from_secs(5), |frame| frame.kind == 1).await.is_some());
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_served(&b).await;
+}
+
+#[tokio::test]
+async fn uploads_that_no_app_reads_hold_up_no_other_call_between_the_same_sidecars() {
+    let hang = |arrived: Arrived| async move {
+        let _unread = arrived.body;
+        std::future::pending().await
+    };
+    let app = App::http().route("/quick", reply("ok")).route("/hang", hang).start().await;
+    let (a, b) = tokio::join!(
+        Sidecar::named("a").app(&app).flag("--max-body-size=64Mi").start(),
+        Sidecar::named("b").flag("--max-body-size=64Mi").start()
+    );
+    let uploads: Vec<_> =
+        (0..40).map(|_| testkit::spawn(b.invoke("a", "hang").body(vec![b'x'; 16 << 20]).try_send())).collect();
+    app.saw("/hang", |request| request.open).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_served(&b).await;
+    drop((a, uploads));
 }
