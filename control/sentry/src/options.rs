@@ -122,6 +122,8 @@ pub struct InCluster {
 pub struct Options {
     /// The Configuration: a file, or its name in the own namespace of a cluster.
     pub configuration: PathBuf,
+    /// Whether somebody asked for that one: then it has to be there.
+    pub is_configuration_named: bool,
     /// Bundle, Configuration and identities are those of a cluster; `None`: of this machine.
     pub cluster: Option<InCluster>,
     /// The files of the bundle.

@@ -83,7 +83,11 @@ impl Role {
     async fn begin(&self, environment: &Environment) -> Result<(), Fatal> {
         let (configuration, id) = (&self.options.configuration, &self.options.id);
         let Some(options) = &self.options.cluster else {
-            let settings = Settings::load(configuration, id, environment)?;
+            let is_missing = !self.options.is_configuration_named && !configuration.exists();
+            let settings = match is_missing {
+                true => Settings::built_in(id)?,
+                false => Settings::load(configuration, id, environment)?,
+            };
             return self.start(&settings, None).await;
         };
         service::refuse_root(environment).map_err(|reason| format!("error creating security: {reason}"))?;

@@ -43,6 +43,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What holds without a Configuration.
+    pub(crate) fn built_in(sentry: &SpiffeId) -> Result<Self, String> {
+        tracing::warn!(
+            target: TARGET,
+            "There is no Configuration (--config): certificates count for a day, and everybody who reaches this port is taken at \
+             their word (validator 'insecure')"
+        );
+        Self::of(Configuration::built_in(), sentry, false)
+    }
+
     /// Reads a Configuration file.
     pub(crate) fn load(file: &Path, sentry: &SpiffeId, environment: &Environment) -> Result<Self, String> {
         let variable = |name: &str| environment.get(name).map(str::to_owned);
@@ -189,6 +199,12 @@ mod tests {
         let sentry = SpiffeId::parse("spiffe://localhost/ns/default/dapr-sentry").unwrap();
         let error = Settings::load(Path::new("daprsystem"), &sentry, &Environment::default()).unwrap_err();
         assert!(error.starts_with("loading default config. couldn't find config name \"daprsystem\": "), "{error}");
+    }
+
+    #[test]
+    fn without_a_configuration_everybody_is_taken_at_their_word() {
+        let sentry = SpiffeId::parse("spiffe://localhost/ns/default/dapr-sentry").unwrap();
+        assert_eq!(Settings::built_in(&sentry).unwrap(), read("").unwrap());
     }
 
     #[test]

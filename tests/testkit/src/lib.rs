@@ -17,6 +17,7 @@ mod raw;
 mod runtime;
 mod sentry;
 mod sidecar;
+mod skip;
 
 pub use app::answers::{abort_after, chunks, echo, path_echo, reply, sleep_then, status};
 pub use app::{App, AppBuilder, Arrived, BoxedBody, Recorded, body_of, channel_body};
@@ -34,13 +35,14 @@ pub use runtime::spawn;
 pub use sentry::{Answered, Asked, Sentry, SentryBuilder};
 pub use sidecar::process::Memory;
 pub use sidecar::{Ended, Registry, Sidecar, SidecarBuilder, unique};
+pub use skip::{may_open_files, skip};
 
 /// Ends the test, loudly, when the executable under test is the reference: what follows is a deliberate difference.
 #[macro_export]
 macro_rules! ours_only {
     ($reason:expr) => {
         if $crate::is_reference() {
-            eprintln!("SKIPPED on the reference: {}", $reason);
+            $crate::skip("on the reference", $reason);
             return;
         }
     };

@@ -53,6 +53,7 @@ pub(super) fn options(given: &Given, environment: &Environment) -> Result<Option
     };
     Ok(Options {
         configuration: PathBuf::from(configuration),
+        is_configuration_named: given.is_set("config"),
         cluster,
         files: files(given),
         id: id(given, environment)?,
