@@ -385,3 +385,45 @@ fn versions_and_completions_are_printed() {
         assert_eq!(code(&world.finish(&["lits"])), Some(255));
     });
 }
+
+#[test]
+fn certs_check_says_who_holds_which_certificate_and_fails_when_one_has_ended() {
+    World::with_our_sidecar().play(|world| {
+        std::fs::create_dir(world.place.path().join("issuer")).unwrap();
+        let port = free_port().to_string();
+        let (health, metrics) = (free_port().to_string(), free_port().to_string());
+        let ports = ["--port", &port, "--healthz-port", &health, "--metrics-port", &metrics];
+        let line = ["sentry", "--issuer-credentials", "issuer", "--trust-domain", "cluster.local"];
+        let mut sentry = world.start(&[&line[..], &ports[..]].concat());
+        read_until(&mut sentry, "Running gRPC server on port");
+        let address = format!("127.0.0.1:{port}");
+        let output = world.finish(&["certs", "check", "--issuer-credentials", "issuer", "--address", &address]);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(code(&output), Some(0), "{told} {}", error(&output));
+        for part in
+            ["HOLDER", "trust anchor", "issuer", "spiffe://cluster.local/ns/default/dapr-sentry", "364d", "good"]
+        {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+        let json = world.finish(&["certs", "check", "--issuer-credentials", "issuer", "-o", "json"]);
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(rows.iter().filter(|row| row["state"] == "good").count(), 2);
+        world.write("old/ca.crt", ENDED);
+        let output = world.finish(&["certs", "check", "--issuer-credentials", "old"]);
+        assert_eq!(code(&output), Some(1));
+        assert!(error(&output).contains("ENDED"), "{}", error(&output));
+        assert_eq!(code(&world.finish(&["certs", "check", "--issuer-credentials", "nowhere"])), Some(1));
+        kill(Pid::from_raw(i32::try_from(sentry.id()).unwrap()), Signal::SIGINT).unwrap();
+        assert!(sentry.wait().unwrap().success());
+    });
+}
+
+/// A root of one day, made for this test; it has ended.
+const ENDED: &str = "-----BEGIN CERTIFICATE-----\n\
+MIHdMIGQoAMCAQICAQEwBQYDK2VwMA4xDDAKBgNVBAoMA29sZDAeFw0yMDAxMDEw\n\
+MDAwMDBaFw0yMDAxMDIwMDAwMDBaMA4xDDAKBgNVBAoMA29sZDAqMAUGAytlcAMh\n\
+AHS0irDDhXlBCfeXylCfj67XUlE46ItzFVAElFLjPbBuoxMwETAPBgNVHRMBAf8E\n\
+BTADAQH/MAUGAytlcANBAMPWJ15y2kb0bmf0QzIZkx1CDM084LLW6pRic5Pt9bJd\n\
+GTmuCTlKgDuL4F9B8QQr+fpqMVCRcWFJ9npUl8gSRA0=\n\
+-----END CERTIFICATE-----\n\
+";

@@ -6,6 +6,7 @@
 //! connection is open, nothing runs. A connection that was proven with certificates takes no new request
 //! once one of them has ended or the own one was replaced; what runs on it goes on.
 
+mod cause;
 mod heard;
 mod lent;
 
@@ -26,14 +27,18 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::cause::{describe, gave_up, is_refused};
 use self::heard::Heard;
 use crate::dial::{CONNECT_TIMEOUT, Dialer, Endpoint};
 use crate::{Body, Executor, Stream, Tasks};
 
 /// Calls that share one connection before another is opened (the target's cap).
 const MAX_LEASES: usize = 2048;
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Bytes of one answer that may wait here for its reader.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// Enough for all answers together: readers that stop must not hold up the others. Half of it is also what h2 lets small
+/// frames cost that nobody has read yet, before it gives the connection up.
+const CONNECTION_WINDOW: u32 = 2048 * STREAM_WINDOW;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -275,10 +280,16 @@ impl Connections {
             .await
             .map_err(|error| format!("connection error: handshake with {address}: {}", describe(&error)))?;
         let (ended, end) = oneshot::channel();
+        let peer = address.to_owned();
         self.inner.tasks.spawn("http2 connection", async move {
             if let Err(error) = connection.await {
                 let reason = describe(&error);
-                tracing::debug!(target: "dapr.runtime.grpc.manager", "connection ended: {reason}");
+                // Calls that ran on it only see that it ended; why, the peer has said here.
+                if gave_up(&error) {
+                    tracing::warn!(target: "dapr.runtime.grpc.manager", "{peer} gave a connection up: {reason}");
+                } else {
+                    tracing::debug!(target: "dapr.runtime.grpc.manager", "connection to {peer} ended: {reason}");
+                }
                 // Only whoever dialled asks, and only while the other end has not spoken.
                 let _ = ended.send(reason);
             }
@@ -366,28 +377,6 @@ fn end_of_peer(stream: &Stream) -> SystemTime {
 fn split(address: &str) -> Result<(&str, u16), String> {
     let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     parts.ok_or_else(|| format!("{address:?} is not host:port"))
-}
-
-/// Whether the peer says that it did not process a request: by REFUSED_STREAM, or by a GOAWAY that leaves it out (RFC 9113
-/// 6.8 and 8.7). A request that the GOAWAY covers fails otherwise, with the end of its connection.
-fn is_refused(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.is_some_and(|cause| {
-        let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
-        cause.is_remote() && (cause.is_go_away() || refused)
-    })
-}
-
-/// An error with its causes in one line.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }
 
 /// A body that keeps its connection from being collected.

@@ -55,6 +55,8 @@ pub trait Credentials: Send + Sync + 'static {
 pub struct Dialer {
     tls: Tls,
     timeout: Duration,
+    /// What servers are called in their certificates, where that is not the host.
+    name: Option<Arc<str>>,
 }
 
 /// Makes a configuration when it is first needed.
@@ -71,13 +73,13 @@ impl Dialer {
     /// Plain TCP only; `https` is refused.
     #[must_use]
     pub fn plain() -> Self {
-        Self { tls: Tls::Refused, timeout: CONNECT_TIMEOUT }
+        Self { tls: Tls::Refused, timeout: CONNECT_TIMEOUT, name: None }
     }
 
     /// TCP, and TLS in which both ends prove who they are.
     #[must_use]
     pub fn with_credentials(credentials: Arc<dyn Credentials>) -> Self {
-        Self { tls: Tls::Proven(credentials), timeout: CONNECT_TIMEOUT }
+        Self { tls: Tls::Proven(credentials), timeout: CONNECT_TIMEOUT, name: None }
     }
 
     /// What this process proves itself with.
@@ -100,7 +102,13 @@ impl Dialer {
             let config = config()?;
             Ok(Arc::clone(made.get_or_init(|| config)))
         };
-        Self { tls: Tls::Same(Arc::new(lazy)), timeout: CONNECT_TIMEOUT }
+        Self { tls: Tls::Same(Arc::new(lazy)), timeout: CONNECT_TIMEOUT, name: None }
+    }
+
+    /// Expects this name in the certificates of servers, in place of the host that is connected to.
+    #[must_use]
+    pub fn expecting_name(self, name: &str) -> Self {
+        Self { name: Some(name.into()), ..self }
     }
 
     /// Connects to `host:port`, with TLS for the name `host` if `secure`.
@@ -134,8 +142,9 @@ impl Dialer {
         let tcp = TcpStream::connect((host, port)).await?;
         tcp.set_nodelay(true)?;
         let Some(configuration) = configuration else { return Ok(Stream::Plain(tcp)) };
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("{host} is not a server name: {error}"))
+        let name = self.name.as_deref().unwrap_or(host);
+        let name = ServerName::try_from(name.to_owned()).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is not a server name: {error}"))
         })?;
         let stream = TlsConnector::from(configuration).connect(name, tcp).await?;
         Ok(Stream::Tls(Box::new(stream.into())))

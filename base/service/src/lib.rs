@@ -22,6 +22,7 @@ mod shutdown;
 pub mod signals;
 mod stream;
 mod tasks;
+mod user;
 
 pub use body::{Body, BodyTooLarge, BoxError, ReadError, read_bounded};
 pub use connections::{Channel, Connections, Lifetimes, SendError, SendFailure};
@@ -42,3 +43,4 @@ pub use serve::{ConnectionInfo, Http2Keepalive, ServeOptions, ServerTls, serve};
 pub use shutdown::{Reason, Shutdown};
 pub use stream::Stream;
 pub use tasks::Tasks;
+pub use user::refuse_root;

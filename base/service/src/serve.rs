@@ -42,10 +42,10 @@ pub struct ServeOptions {
     pub max_connections: u32,
     /// Concurrent HTTP/2 requests of one connection. Default 10000, since a gRPC client puts all its streams on one.
     pub max_concurrent_streams: u32,
-    /// Bytes a stream of an HTTP/2 connection may send ahead of its reader. Default 1 MiB.
+    /// Bytes a stream of an HTTP/2 connection may send ahead of its reader. Default 256 KiB.
     pub stream_window: u32,
-    /// Bytes all streams of an HTTP/2 connection may send ahead; this bounds its memory, and is large enough that a
-    /// few stuck readers do not stop the others. Default 8 MiB.
+    /// Bytes all streams of an HTTP/2 connection may send ahead: enough for as many stuck readers as a peer has calls on
+    /// one connection, or they would hold up the others. Default 512 MiB.
     pub connection_window: u32,
     /// Pings on idle HTTP/2 connections; `None` (the default) costs nothing while idle.
     pub http2_keepalive: Option<Http2Keepalive>,
@@ -65,8 +65,8 @@ impl Default for ServeOptions {
             http2: true,
             max_connections: 16 * 1024,
             max_concurrent_streams: 10_000,
-            stream_window: 1 << 20,
-            connection_window: 8 << 20,
+            stream_window: 256 << 10,
+            connection_window: 512 << 20,
             http2_keepalive: None,
             drain: Duration::from_secs(10),
             tls: None,

@@ -16,7 +16,7 @@ use crate::authority::{Authority, counts, date};
 use crate::issuing::Unverified;
 use crate::metrics::Counts;
 use crate::rotation::{Decision, Step, decide};
-use crate::store::{Contents, Part, Store};
+use crate::store::{Contents, Part, Store, StoreError};
 use clock::WatchedClock;
 
 const TARGET: &str = "dapr.sentry.ca";
@@ -36,6 +36,8 @@ pub(crate) struct Keeper {
     metrics: Counts,
     clock: WatchedClock,
     last: Contents,
+    /// What is in use and not public yet.
+    unpublished: Option<Contents>,
     warned: Option<SystemTime>,
 }
 
@@ -67,9 +69,10 @@ impl Keeper {
             tracing::info!(target: TARGET, "JWT issuing enabled");
             tracing::info!(target: TARGET, "Using JWT kid: {}", tokens.key_id());
         }
+        store.publish(&contents).await.map_err(|error| format!("failed to store CA bundle: {error}"))?;
         let authority = Authority::new(current);
         let clock = WatchedClock::new();
-        let mut keeper = Self { store, loading, metrics, clock, last: contents, warned: None };
+        let mut keeper = Self { store, loading, metrics, clock, last: contents, unpublished: None, warned: None };
         keeper.metrics.expires(authority.current().issuing.issuer_until());
         keeper.advance(&authority).await;
         let (life, now) = (authority.current().issuing.life(), SystemTime::now());
@@ -151,6 +154,7 @@ impl Keeper {
         }
         self.metrics.expires(new.issuer_until());
         authority.replace(next);
+        self.unpublished = Some(contents.clone());
         self.last = contents;
     }
 
@@ -160,6 +164,11 @@ impl Keeper {
             let now = SystemTime::now();
             if let Some(until) = self.clock.moved(now) {
                 return until;
+            }
+            // What is not public yet must not be built upon: whoever trusts the roots of before would be left behind.
+            if let Err(error) = self.publish().await {
+                tracing::error!(target: TARGET, "The bundle in use is not public, and this is tried again: {error}");
+                return now + RETRY;
             }
             let state = match self.loading.state(&self.last, &authority.current().issuing) {
                 Ok(state) => state,
@@ -199,6 +208,14 @@ impl Keeper {
             return Err("the texts of the bundle are not those that were loaded".to_owned());
         }
         self.take(authority, contents);
+        Ok(())
+    }
+
+    async fn publish(&mut self) -> Result<(), StoreError> {
+        if let Some(contents) = &self.unpublished {
+            self.store.publish(contents).await?;
+            self.unpublished = None;
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The certificate authority (role `sentry`): signs the identities of sidecars and of the control plane.
 
 pub mod authority;
+mod cluster;
 mod der;
 mod entry;
 pub mod images;

@@ -108,11 +108,24 @@ pub struct RotationOptions {
     pub life: Duration,
 }
 
+/// What counts in a cluster only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InCluster {
+    /// A kubeconfig file; `None` looks where the pod and its variables say.
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the control plane.
+    pub namespace: String,
+}
+
 /// What sentry is started with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The Configuration file.
+    /// The Configuration: a file, or its name in the own namespace of a cluster.
     pub configuration: PathBuf,
+    /// Whether somebody asked for that one: then it has to be there.
+    pub is_configuration_named: bool,
+    /// Bundle, Configuration and identities are those of a cluster; `None`: of this machine.
+    pub cluster: Option<InCluster>,
     /// The files of the bundle.
     pub files: FileNames,
     /// Sentry's own id.

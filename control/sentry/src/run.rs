@@ -14,6 +14,7 @@ use telemetry::Metrics;
 use wire::sentry::sign_certificate_request::TokenValidator;
 
 use crate::authority::Authority;
+use crate::cluster::{self, Cluster};
 use crate::issuing::NewPair;
 use crate::keeper::{Keeper, Loading};
 use crate::metrics::Counts;
@@ -22,10 +23,10 @@ use crate::options::{JwtOptions, OidcOptions, Options};
 use crate::own_identity::OwnIdentity;
 use crate::rotation::{Applier, Policy};
 use crate::server::{Parts, Server};
-use crate::settings::{Settings, Validators};
-use crate::store::{FileStore, Store};
+use crate::settings::{BuiltIn, Settings};
+use crate::store::{FileStore, SecretStore, Store};
 use crate::tokens::TokenOptions;
-use crate::validator::{Insecure, Jwks, Validator};
+use crate::validator::{Insecure, Jwks, Kubernetes, Validator};
 
 const TARGET: &str = "dapr.sentry";
 
@@ -56,8 +57,10 @@ pub async fn run(options: Options, environment: Environment, shutdown: Shutdown)
     for warning in &role.options.warnings {
         tracing::warn!(target: TARGET, "{warning}");
     }
-    let settings = Settings::load(&role.options.configuration, &role.options.id, &environment)?;
-    let started = role.start(&settings).await;
+    let started = tokio::select! {
+        () = shutdown.requested() => Ok(()),
+        started = role.begin(&environment) => started,
+    };
     if started.is_ok() {
         shutdown.requested().await;
     }
@@ -76,23 +79,33 @@ struct Role {
 }
 
 impl Role {
-    async fn start(&self, settings: &Settings) -> Result<(), Fatal> {
+    /// Finds out what is to be started, and starts it.
+    async fn begin(&self, environment: &Environment) -> Result<(), Fatal> {
+        let (configuration, id) = (&self.options.configuration, &self.options.id);
+        let Some(options) = &self.options.cluster else {
+            let is_missing = !self.options.is_configuration_named && !configuration.exists();
+            let settings = match is_missing {
+                true => Settings::built_in(id)?,
+                false => Settings::load(configuration, id, environment)?,
+            };
+            return self.start(&settings, None).await;
+        };
+        service::refuse_root(environment).map_err(|reason| format!("error creating security: {reason}"))?;
+        let cluster = Cluster::find(options, environment, &self.tasks).await?;
+        let settings = Settings::load_from(&cluster, configuration, id).await?;
+        self.start(&settings, Some(cluster)).await
+    }
+
+    async fn start(&self, settings: &Settings, cluster: Option<Cluster>) -> Result<(), Fatal> {
         let metrics = Metrics::new("", &[]);
         let counts = Counts::new(&metrics);
         // Every part is known before anybody can ask whether all of them are well.
         let (security, service) = (self.health.target("security-provider"), self.health.target("sentry-server"));
         let discovery = self.options.oidc.is_some().then(|| self.health.target("oidc-server"));
-        let validators = self.validators(settings).await?;
+        let validators = self.validators(settings, cluster.as_ref()).await?;
         self.serve_healthz().await?;
         self.serve_metrics(metrics).await?;
-        tracing::info!(target: "dapr.sentry.ca", "Using local file system for trust bundle storage");
-        let folder = &self.options.files.folder;
-        let store = FileStore::open(self.options.files.clone()).map_err(|error| {
-            format!("{error}; create the folder {}, or name another with --issuer-credentials", folder.display())
-        })?;
-        let store: Arc<dyn Store> = Arc::new(store);
-        tracing::info!(target: TARGET, "Starting watch on filesystem directories: [{}]", folder.display());
-        let opened = Keeper::open(store, self.loading(settings), counts.clone()).await;
+        let opened = Keeper::open(self.store(cluster.as_ref())?, self.loading(settings), counts.clone()).await;
         let (keeper, authority) = opened.map_err(|error| format!("error creating CA: {error}"))?;
         tracing::info!(target: TARGET, "CA certificate key pair ready");
         let own = OwnIdentity {
@@ -108,14 +121,47 @@ impl Role {
         self.tasks.spawn("bundle", async move { keeper.keep(kept, shutdown, &tasks).await });
         let parts = Parts {
             authority,
-            default: validators.contains_key(&TokenValidator::Insecure.into()).then_some(TokenValidator::Insecure),
+            default: settings.validators.default.map(kind_of),
             validators,
             lifetimes: settings.lifetimes,
             id: self.options.id.clone(),
-            cluster_domain: self.options.id.trust_domain().to_owned(),
+            cluster_domain: self.cluster_domain().await,
             counts,
         };
         self.serve(parts, &held, service).await
+    }
+
+    fn store(&self, cluster: Option<&Cluster>) -> Result<Arc<dyn Store>, Fatal> {
+        let files = &self.options.files;
+        let folder = files.folder.display();
+        let store: Arc<dyn Store> = if let Some(cluster) = cluster {
+            tracing::info!(target: "dapr.sentry.ca", "Using kubernetes secret store for trust bundle storage");
+            let opened = SecretStore::open(cluster.client.clone(), &cluster.namespace, files);
+            Arc::new(opened.map_err(|error| error.to_string())?)
+        } else {
+            tracing::info!(target: "dapr.sentry.ca", "Using local file system for trust bundle storage");
+            Arc::new(FileStore::open(files.clone()).map_err(|error| {
+                format!("{error}; create the folder {folder}, or name another with --issuer-credentials")
+            })?)
+        };
+        tracing::info!(target: TARGET, "Starting watch on filesystem directories: [{folder}]");
+        Ok(store)
+    }
+
+    /// How the names of schedulers end. Outside a cluster it is the trust domain, as in the target.
+    async fn cluster_domain(&self) -> String {
+        let trust_domain = self.options.id.trust_domain();
+        if self.options.cluster.is_none() {
+            return trust_domain.to_owned();
+        }
+        cluster::domain().await.unwrap_or_else(|| {
+            tracing::error!(
+                target: TARGET,
+                "Error getting Kubernetes cluster domain, falling back to \"{trust_domain}\": the resolver of this machine \
+                 searches no svc.<domain>"
+            );
+            trust_domain.to_owned()
+        })
     }
 
     async fn bind(&self, purpose: &'static str, (host, port): &(Host, u16)) -> Result<Listener, Fatal> {
@@ -143,22 +189,38 @@ impl Role {
         Ok(())
     }
 
-    async fn validators(&self, settings: &Settings) -> Result<BTreeMap<i32, Arc<dyn Validator>>, Fatal> {
+    async fn validators(
+        &self,
+        settings: &Settings,
+        cluster: Option<&Cluster>,
+    ) -> Result<BTreeMap<i32, Arc<dyn Validator>>, Fatal> {
         let id = &self.options.id;
-        let (kind, validator): (TokenValidator, Arc<dyn Validator>) = match &settings.validators {
-            Validators::Insecure => {
-                tracing::info!(target: TARGET, "Adding validator 'insecure'");
-                (TokenValidator::Insecure, Arc::new(Insecure))
+        let (shutdown, tasks) = (&self.shutdown, &self.tasks);
+        let mut validators: BTreeMap<i32, Arc<dyn Validator>> = BTreeMap::new();
+        let mut add = |kind: TokenValidator, validator: Arc<dyn Validator>| {
+            match kind {
+                TokenValidator::Insecure => tracing::info!(target: TARGET, "Adding validator 'insecure'"),
+                _ => tracing::info!(target: TARGET, "Adding validator '{}' with Sentry ID: {id}", validator.name()),
             }
-            Validators::Jwks(options) => {
-                let health = self.health.target("sentry-jwks-validator");
-                let started = Jwks::start(id.clone(), options, health, self.shutdown.clone(), &self.tasks).await?;
-                tracing::info!(target: TARGET, "Adding validator 'jwks' with Sentry ID: {id}");
-                (TokenValidator::Jwks, Arc::new(started))
-            }
+            tracing::info!(target: TARGET, "Using validator '{}'", validator.name());
+            validators.insert(kind.into(), validator);
         };
-        tracing::info!(target: TARGET, "Using validator '{}'", validator.name());
-        Ok(BTreeMap::from([(kind.into(), validator)]))
+        match (settings.validators.default, cluster) {
+            (Some(BuiltIn::Kubernetes), Some(cluster)) => {
+                let health = self.health.target("sentry-kubernetes-validator");
+                let started = Kubernetes::start(&cluster.client, id.clone(), health, shutdown, tasks);
+                add(TokenValidator::Kubernetes, Arc::new(started));
+            }
+            (Some(BuiltIn::Kubernetes), None) => return Err(Fatal("there is no cluster to ask".to_owned())),
+            (Some(BuiltIn::Insecure), _) => add(TokenValidator::Insecure, Arc::new(Insecure)),
+            (None, _) => {}
+        }
+        if let Some(options) = &settings.validators.jwks {
+            let health = self.health.target("sentry-jwks-validator");
+            let started = Jwks::start(id.clone(), options, health, shutdown.clone(), tasks).await?;
+            add(TokenValidator::Jwks, Arc::new(started));
+        }
+        Ok(validators)
     }
 
     fn loading(&self, settings: &Settings) -> Loading {
@@ -256,4 +318,11 @@ async fn tls(options: &OidcOptions, shutdown: &Shutdown, tasks: &Tasks) -> Resul
     let config = certificate.config()?;
     tasks.spawn("discovery certificate", certificate.follow(watched, shutdown.clone()));
     Ok(Some(ServerTls::new(config)))
+}
+
+fn kind_of(default: BuiltIn) -> TokenValidator {
+    match default {
+        BuiltIn::Insecure => TokenValidator::Insecure,
+        BuiltIn::Kubernetes => TokenValidator::Kubernetes,
+    }
 }

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use resources::load_configuration;
+use resources::{Configuration, ValidatorSpec, load_configuration};
 use schedule::{GoDuration, parse_go_duration};
 use security::SpiffeId;
 use serde_json::Value;
 use service::Environment;
 
 use crate::authority::Lifetimes;
+use crate::cluster::Cluster;
 use crate::validator::JwksOptions;
 
 const DEFAULT_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -18,11 +19,20 @@ const TARGET: &str = "dapr.sentry";
 
 /// Who is asked whether a request may be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Validators {
+pub(crate) struct Validators {
+    /// Who is asked when a request names nobody.
+    pub(crate) default: Option<BuiltIn>,
+    /// A token is asked for, when a request names that validator.
+    pub(crate) jwks: Option<JwksOptions>,
+}
+
+/// A validator that no Configuration names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BuiltIn {
     /// Everybody's word is taken.
     Insecure,
-    /// A token is asked for, and a request has to name that validator.
-    Jwks(JwksOptions),
+    /// The API server of the cluster is asked.
+    Kubernetes,
 }
 
 /// The settings.
@@ -33,17 +43,32 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What holds without a Configuration.
+    pub(crate) fn built_in(sentry: &SpiffeId) -> Result<Self, String> {
+        tracing::warn!(
+            target: TARGET,
+            "There is no Configuration (--config): certificates count for a day, and everybody who reaches this port is taken at \
+             their word (validator 'insecure')"
+        );
+        Self::of(Configuration::built_in(), sentry, false)
+    }
+
     /// Reads a Configuration file.
     pub(crate) fn load(file: &Path, sentry: &SpiffeId, environment: &Environment) -> Result<Self, String> {
         let variable = |name: &str| environment.get(name).map(str::to_owned);
-        Self::read(file, sentry, &variable).map_err(|reason| {
-            let name = telemetry::quote(&file.display().to_string());
-            format!("loading default config. couldn't find config name {name}: {reason}")
-        })
+        let configuration = load_configuration(&[file], &variable).map_err(|error| error.to_string());
+        let settings = configuration.and_then(|configuration| Self::of(configuration, sentry, false));
+        settings.map_err(|reason| not_loaded(file, &reason))
     }
 
-    fn read(file: &Path, sentry: &SpiffeId, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let configuration = load_configuration(&[file], variable).map_err(|error| error.to_string())?;
+    /// Reads a Configuration of a cluster.
+    pub(crate) async fn load_from(cluster: &Cluster, name: &Path, sentry: &SpiffeId) -> Result<Self, String> {
+        let configuration = cluster.configuration(&name.to_string_lossy()).await;
+        let settings = configuration.and_then(|configuration| Self::of(configuration, sentry, true));
+        settings.map_err(|reason| not_loaded(name, &reason))
+    }
+
+    fn of(configuration: Configuration, sentry: &SpiffeId, in_cluster: bool) -> Result<Self, String> {
         let mtls = configuration.spec.mtls.unwrap_or_default();
         let named = mtls.control_plane_trust_domain.as_str();
         if !named.is_empty() && named != sentry.trust_domain() {
@@ -60,27 +85,40 @@ impl Settings {
         if lifetimes.life.is_zero() {
             return Err("error parsing WorkloadCertTTL duration: it must be positive".to_owned());
         }
-        let mut validators = Validators::Insecure;
-        for validator in &mtls.token_validators {
-            validators = match validator.name.to_ascii_lowercase().as_str() {
-                "jwks" => Validators::Jwks(jwks(validator.options.as_ref())?),
-                "kubernetes" | "insecure" => {
-                    return Err(
-                        "invalid token validator: the built-in 'kubernetes' and 'insecure' validators cannot be \
-                                configured manually"
-                            .to_owned(),
-                    );
-                }
-                _ => {
-                    return Err(format!(
-                        "invalid token validator name: '{}'; supported values: 'jwks'",
-                        validator.name
-                    ));
-                }
-            };
-        }
-        Ok(Self { lifetimes, validators })
+        let jwks = token_validator(&mtls.token_validators)?;
+        let default = match (in_cluster, &jwks) {
+            (true, _) => Some(BuiltIn::Kubernetes),
+            (false, None) => Some(BuiltIn::Insecure),
+            (false, Some(_)) => None,
+        };
+        Ok(Self { lifetimes, validators: Validators { default, jwks } })
     }
+}
+
+fn not_loaded(name: &Path, reason: &str) -> String {
+    let name = telemetry::quote(&name.display().to_string());
+    format!("loading default config. couldn't find config name {name}: {reason}")
+}
+
+/// The one validator that can be configured, of which the last mention counts.
+fn token_validator(named: &[ValidatorSpec]) -> Result<Option<JwksOptions>, String> {
+    let mut options = None;
+    for validator in named {
+        options = match validator.name.to_ascii_lowercase().as_str() {
+            "jwks" => Some(jwks(validator.options.as_ref())?),
+            "kubernetes" | "insecure" => {
+                return Err(
+                    "invalid token validator: the built-in 'kubernetes' and 'insecure' validators cannot be configured \
+                     manually"
+                        .to_owned(),
+                );
+            }
+            _ => {
+                return Err(format!("invalid token validator name: '{}'; supported values: 'jwks'", validator.name));
+            }
+        };
+    }
+    Ok(options)
 }
 
 fn duration(name: &str, text: &str, default: Duration) -> Result<Duration, String> {
@@ -153,7 +191,7 @@ mod tests {
     fn an_empty_file_means_the_defaults() {
         let settings = read("").unwrap();
         assert_eq!(settings.lifetimes, Lifetimes { life: DEFAULT_LIFE, skew: DEFAULT_SKEW });
-        assert_eq!(settings.validators, Validators::Insecure);
+        assert_eq!(settings.validators, Validators { default: Some(BuiltIn::Insecure), jwks: None });
     }
 
     #[test]
@@ -161,6 +199,12 @@ mod tests {
         let sentry = SpiffeId::parse("spiffe://localhost/ns/default/dapr-sentry").unwrap();
         let error = Settings::load(Path::new("daprsystem"), &sentry, &Environment::default()).unwrap_err();
         assert!(error.starts_with("loading default config. couldn't find config name \"daprsystem\": "), "{error}");
+    }
+
+    #[test]
+    fn without_a_configuration_everybody_is_taken_at_their_word() {
+        let sentry = SpiffeId::parse("spiffe://localhost/ns/default/dapr-sentry").unwrap();
+        assert_eq!(Settings::built_in(&sentry).unwrap(), read("").unwrap());
     }
 
     #[test]
@@ -184,10 +228,10 @@ mod tests {
             min_refresh_interval: Duration::from_secs(120),
             request_timeout: Duration::from_secs(60),
         };
-        assert_eq!(settings.unwrap().validators, Validators::Jwks(expected));
+        assert_eq!(settings.unwrap().validators, Validators { default: None, jwks: Some(expected) });
         let short = read("{tokenValidators: [{name: jwks, options: {source: x, minRefreshInterval: 1s}}]}").unwrap();
         let defaults = JwksOptions { source: "x".to_owned(), ..JwksOptions::default() };
-        assert_eq!(short.validators, Validators::Jwks(defaults));
+        assert_eq!(short.validators.jwks, Some(defaults));
         assert!(read("{tokenValidators: [{name: jwks, options: {requestTimeout: x}}]}").is_err());
     }
 

@@ -2,6 +2,7 @@
 //! and knows nothing of what they say. What it promises is that nobody ever reads half of a change.
 
 mod file_store;
+mod secret_store;
 mod turned_link;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub use file_store::{FileNames, FileStore};
+pub use secret_store::SecretStore;
 
 /// One text of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,6 +134,14 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// What the change says, or why the texts could not be replaced.
     async fn update(&self, change: Change) -> Result<Contents, StoreError>;
+
+    /// Makes public what others have to know of a bundle in use. Where they read the texts themselves, there is nothing to do.
+    ///
+    /// # Errors
+    /// When it could not be made public.
+    async fn publish(&self, _in_use: &Contents) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Waits until the texts may have changed, by whomever. One task waits here, and goes on waiting.
     async fn changed(&self);

@@ -4,6 +4,7 @@
 mod form;
 mod insecure;
 mod jwks;
+mod kubernetes;
 
 use std::fmt;
 
@@ -13,6 +14,8 @@ use wire::sentry::SignCertificateRequest;
 
 use crate::images::ContainerImage;
 
+pub use self::kubernetes::Kubernetes;
+use form::PUBLIC;
 pub use form::check;
 pub use insecure::Insecure;
 pub use jwks::{Jwks, JwksOptions, KeySet, KeySource, verify as verify_token};

@@ -405,6 +405,9 @@ impl Running {
         let elapsed = started.elapsed().as_millis();
         tracing::info!(target: "dapr.runtime", "dapr initialized. Status: Running. Init Elapsed {elapsed}ms");
         self.ready.ready();
+        if let Err(error) = footprint::release_code() {
+            tracing::debug!(target: "dapr.runtime", "memory of the start stays: {error}");
+        }
     }
 
     fn start_probes(&self, role: &Role, channel: &Channel) {

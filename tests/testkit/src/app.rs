@@ -161,6 +161,12 @@ impl App {
         AppBuilder::new(Speaks::Http1, Some(certificates.server(true, &["http/1.1"])))
     }
 
+    /// An app that speaks HTTP/2 over TLS with clients that have a certificate of this authority.
+    #[must_use]
+    pub fn h2_for_clients_of(certificates: &Certificates) -> AppBuilder {
+        AppBuilder::new(Speaks::Http2, Some(certificates.server(true, &["h2"])))
+    }
+
     /// A gRPC app: `AppCallback`, and the service `testkit.Notes`, which no sidecar knows.
     #[must_use]
     pub fn grpc() -> AppBuilder {
@@ -197,7 +203,7 @@ impl App {
     #[must_use]
     pub fn url(&self) -> String {
         match self.protocol {
-            "https" | "grpcs" => format!("https://localhost:{}", self.port),
+            "https" | "h2" | "grpcs" => format!("https://localhost:{}", self.port),
             _ => format!("http://127.0.0.1:{}", self.port),
         }
     }
@@ -304,7 +310,8 @@ impl AppBuilder {
         let protocol = match (self.speaks, self.tls.is_some()) {
             (Speaks::Http1, false) => "http",
             (Speaks::Http1, true) => "https",
-            (Speaks::Http2, _) => "h2c",
+            (Speaks::Http2, false) => "h2c",
+            (Speaks::Http2, true) => "h2",
             (Speaks::Grpc, false) => "grpc",
             (Speaks::Grpc, true) => "grpcs",
         };

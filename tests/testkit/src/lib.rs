@@ -9,6 +9,7 @@ mod certificates;
 mod channel;
 mod client;
 mod http2;
+mod kubernetes;
 mod notes;
 mod ports;
 mod program;
@@ -16,6 +17,7 @@ mod raw;
 mod runtime;
 mod sentry;
 mod sidecar;
+mod skip;
 
 pub use app::answers::{abort_after, chunks, echo, path_echo, reply, sleep_then, status};
 pub use app::{App, AppBuilder, Arrived, BoxedBody, Recorded, body_of, channel_body};
@@ -24,6 +26,7 @@ pub use certificates::Certificates;
 pub use channel::Channel;
 pub use client::{Answer, Call, Opened};
 pub use http2::{Frame, RawHttp2, header_block};
+pub use kubernetes::{Account, KubernetesApi};
 pub use notes::{Note, NotesClient};
 pub use ports::free_port;
 pub use program::{Program, is_reference, variable};
@@ -32,13 +35,14 @@ pub use runtime::spawn;
 pub use sentry::{Answered, Asked, Sentry, SentryBuilder};
 pub use sidecar::process::Memory;
 pub use sidecar::{Ended, Registry, Sidecar, SidecarBuilder, unique};
+pub use skip::{may_open_files, skip};
 
 /// Ends the test, loudly, when the executable under test is the reference: what follows is a deliberate difference.
 #[macro_export]
 macro_rules! ours_only {
     ($reason:expr) => {
         if $crate::is_reference() {
-            eprintln!("SKIPPED on the reference: {}", $reason);
+            $crate::skip("on the reference", $reason);
             return;
         }
     };

@@ -9,3 +9,4 @@ extern crate trilby_service as service;
 mod frames;
 mod peer;
 mod unprocessed;
+mod unread;

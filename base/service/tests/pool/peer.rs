@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 use crate::frames::{
-    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Peer, RST_STREAM, SETTINGS, STATUS_200, frame,
+    ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Peer, RST_STREAM, SETTINGS, STATUS_200, frame,
 };
 
 /// No error, in GOAWAY and RST_STREAM.
@@ -43,6 +43,7 @@ impl Listening {
         peer.stream.read_exact(&mut preface).await.unwrap();
         assert_eq!(preface, PREFACE);
         peer.send(&frame(SETTINGS, 0, 0, &[])).await;
+        peer.send(&frame(SETTINGS, ACK, 0, &[])).await;
         Accepted { peer, bodies: BTreeMap::new() }
     }
 
@@ -95,6 +96,21 @@ impl Accepted {
     /// Answers a request with 200 and nothing more.
     pub(crate) async fn answer(&mut self, stream: u32) {
         self.peer.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &[STATUS_200])).await;
+    }
+
+    /// Begins an answer with 200.
+    pub(crate) async fn open(&mut self, stream: u32) {
+        self.peer.send(&frame(HEADERS, END_HEADERS, stream, &[STATUS_200])).await;
+    }
+
+    /// Sends a piece of an answer.
+    pub(crate) async fn data(&mut self, stream: u32, data: &[u8]) {
+        self.peer.send(&frame(DATA, 0, stream, data)).await;
+    }
+
+    /// Ends an answer.
+    pub(crate) async fn end(&mut self, stream: u32) {
+        self.peer.send(&frame(DATA, END_STREAM, stream, &[])).await;
     }
 
     pub(crate) async fn go_away(&mut self, last: u32) {

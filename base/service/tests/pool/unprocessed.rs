@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::peer::{INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM, listen};
 
-type Sent = JoinHandle<Result<Response<Body>, SendError>>;
+pub(crate) type Sent = JoinHandle<Result<Response<Body>, SendError>>;
 
 /// A body that a test writes.
 struct Pieces(mpsc::Receiver<Bytes>);
@@ -30,7 +30,7 @@ impl http_body::Body for Pieces {
     }
 }
 
-fn pool() -> Connections {
+pub(crate) fn pool() -> Connections {
     Connections::new(Dialer::plain(), false, Lifetimes::default(), Tasks::new())
 }
 
@@ -38,7 +38,7 @@ fn request(body: Body) -> Request<Body> {
     Request::builder().method(Method::POST).uri("http://peer/x").body(body).unwrap()
 }
 
-fn send(pool: &Connections, address: &str, body: Body) -> Sent {
+pub(crate) fn send(pool: &Connections, address: &str, body: Body) -> Sent {
     let (pool, address) = (pool.clone(), address.to_owned());
     Tasks::new().spawn("a request", async move {
         let sending = pool.send(Endpoint { address: &address, peer: "" }, request(body));

@@ -118,21 +118,22 @@ async fn a_stream_whose_answer_is_not_read_stops_no_other_stream() {
 }
 
 #[tokio::test]
-async fn an_upload_nobody_reads_stops_no_other_stream() {
-    let server = start(ServeOptions::default()).await;
+async fn uploads_nobody_reads_stop_no_other_stream() {
+    let options = ServeOptions::default();
+    let window = usize::try_from(options.stream_window).unwrap();
+    let server = start(options).await;
     let mut peer = Peer::http2(server.port).await;
     // Our windows are announced by SETTINGS and by an update of the connection's.
     while peer.receive().await.unwrap().kind != WINDOW_UPDATE {}
     peer.send(&frame(SETTINGS, ACK, 0, &[])).await;
-    peer.send(&request(1, "POST", "/hang", 0)).await;
-    let piece = frame(DATA, 0, 1, &[b'x'; 16_384]);
-    for _ in 0..(1 << 20) / 16_384 {
-        peer.send(&piece).await;
+    for stream in (1..200).step_by(2) {
+        peer.send(&request(stream, "POST", "/hang", 0)).await;
+        peer.send(&frame(DATA, 0, stream, &[b'x'; 16_384]).repeat(window / 16_384)).await;
     }
-    peer.send(&request(3, "POST", "/echo", 0)).await;
-    peer.send(&frame(DATA, END_STREAM, 3, b"still here")).await;
-    assert_eq!(peer.response(3).await, Some((STATUS_200, b"still here".to_vec())));
-    peer.send(&piece).await;
+    peer.send(&request(201, "POST", "/echo", 0)).await;
+    peer.send(&frame(DATA, END_STREAM, 201, b"still here")).await;
+    assert_eq!(peer.response(201).await, Some((STATUS_200, b"still here".to_vec())));
+    peer.send(&frame(DATA, 0, 1, &[b'x'; 16_384])).await;
     assert_eq!(peer.response(1).await, None, "more than the window is refused");
 }
 

@@ -10,7 +10,7 @@ pub const FLAGS: Flags = Flags { program: "sentry", all: ALL };
 /// All flags, sorted by name.
 pub const ALL: &[Flag] = &[
     flag("ca-ttl", Duration, "8760h", "How long a root and issuer count that sentry makes"),
-    flag("config", Text, "daprsystem", "Configuration file"),
+    flag("config", Text, "daprsystem", "Configuration file; in Kubernetes mode the name of a Configuration"),
     flag("enable-metrics", Boolean, "true", "Serve metrics"),
     flag("healthz-listen-address", Text, "", "Address to listen on for /healthz; empty is all"),
     flag("healthz-port", Integer, "8080", "Port of /healthz"),
@@ -25,7 +25,7 @@ pub const ALL: &[Flag] = &[
     flag("jwt-key-id", Text, "", "What tokens call their key; empty is what the key set calls it"),
     flag("jwt-signing-algorithm", Text, "RS256", "How tokens are signed; a new key is made for it"),
     flag("jwt-ttl", Duration, "24h0m0s", "How long tokens count"),
-    flag("kubeconfig", Text, "", "How to reach a cluster; empty is ~/.kube/config"),
+    flag("kubeconfig", Text, "", "Kubeconfig file; empty is what the pod has, or KUBECONFIG, or ~/.kube/config"),
     flag("listen-address", Text, "", "Address to listen on; empty is all"),
     flag("log-as-json", Boolean, "false", "Log JSON objects"),
     flag("log-file", Text, "", "File to append the log to"),

@@ -10,7 +10,7 @@ use service::Environment;
 use service::flags::Given;
 use telemetry::LogLevel;
 
-use super::{JwtOptions, ListenOptions, LogSettings, OidcOptions, Options, RotationOptions};
+use super::{InCluster, JwtOptions, ListenOptions, LogSettings, OidcOptions, Options, RotationOptions};
 use crate::store::FileNames;
 use crate::tokens::Algorithm;
 
@@ -18,25 +18,24 @@ use crate::tokens::Algorithm;
 const OWN_APP_ID: &str = "dapr-sentry";
 /// The namespace of a process that is told none.
 const DEFAULT_NAMESPACE: &str = "default";
+/// The Configuration of the control plane.
+const DEFAULT_CONFIGURATION: &str = "daprsystem";
 
 pub(super) fn options(given: &Given, environment: &Environment) -> Result<Options, String> {
-    match given.text("mode") {
-        "standalone" => {}
-        "kubernetes" => {
-            return Err(
-                "Kubernetes mode (--mode kubernetes) is not part of this release yet: the bundle would not be kept in \
-                        the cluster, and nobody's service account would be asked for; run with --mode standalone"
-                    .to_owned(),
-            );
-        }
+    let cluster = match given.text("mode") {
+        "standalone" => None,
+        "kubernetes" => Some(in_cluster(given, environment)?),
         other => return Err(format!("invalid mode: {other}")),
-    }
+    };
     let tls = oidc_tls(given)?;
     if given.is_set("jwt-issuer") && !given.boolean("jwt-enabled") {
         return Err("jwt-issuer cannot be set when jwt-enabled is false".to_owned());
     }
     let jwt = given.boolean("jwt-enabled").then(|| jwt(given)).transpose()?;
     let mut warnings = Vec::new();
+    if cluster.is_none() && given.non_empty("kubeconfig").is_some() {
+        warnings.push("--kubeconfig is not used: it counts with --mode kubernetes only".to_owned());
+    }
     let oidc = match (given.boolean("oidc-enabled"), &jwt) {
         (true, Some(_)) => Some(oidc(given, tls)?),
         (true, None) => {
@@ -46,13 +45,16 @@ pub(super) fn options(given: &Given, environment: &Environment) -> Result<Option
         }
         (false, _) => None,
     };
+    let configuration = given.non_empty("config").unwrap_or(if cluster.is_some() { DEFAULT_CONFIGURATION } else { "" });
     let log = LogSettings {
         level: LogLevel::parse(given.text("log-level"))?,
         json: given.boolean("log-as-json"),
         file: given.non_empty("log-file").map(PathBuf::from),
     };
     Ok(Options {
-        configuration: PathBuf::from(given.text("config")),
+        configuration: PathBuf::from(configuration),
+        is_configuration_named: given.is_set("config"),
+        cluster,
         files: files(given),
         id: id(given, environment)?,
         listen: listen(given)?,
@@ -62,6 +64,14 @@ pub(super) fn options(given: &Given, environment: &Environment) -> Result<Option
         log,
         warnings,
     })
+}
+
+fn in_cluster(given: &Given, environment: &Environment) -> Result<InCluster, String> {
+    let namespace = environment.get("NAMESPACE").ok_or("'NAMESPACE' environment variable not set")?;
+    if namespace.is_empty() {
+        return Err("'NAMESPACE' environment variable is empty".to_owned());
+    }
+    Ok(InCluster { kubeconfig: given.non_empty("kubeconfig").map(PathBuf::from), namespace: namespace.to_owned() })
 }
 
 fn id(given: &Given, environment: &Environment) -> Result<SpiffeId, String> {

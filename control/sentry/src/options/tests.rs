@@ -79,8 +79,29 @@ fn the_namespace_is_that_of_the_process() {
 }
 
 #[test]
-fn a_mode_that_is_not_built_or_unknown_is_refused() {
-    assert!(fault("--mode kubernetes").contains("not part of this release"));
+fn a_cluster_is_that_of_the_own_namespace() {
+    let parsed = |line: &str| match parse_in(line, &[("NAMESPACE", "dapr-system")]).unwrap() {
+        Command::Run(options) => *options,
+        Command::Help(text) => panic!("{text}"),
+    };
+    let namespace = "dapr-system".to_owned();
+    let options = parsed("--mode kubernetes --config=");
+    assert_eq!(options.cluster, Some(InCluster { kubeconfig: None, namespace: namespace.clone() }));
+    assert_eq!(options.configuration, PathBuf::from("daprsystem"));
+    let named = parsed("--mode kubernetes --kubeconfig /k").cluster;
+    assert_eq!(named, Some(InCluster { kubeconfig: Some(PathBuf::from("/k")), namespace }));
+    assert!(fault("--mode kubernetes").contains("'NAMESPACE' environment variable not set"));
+    assert!(parse_in("--mode kubernetes", &[("NAMESPACE", "")]).unwrap_err().to_string().contains("is empty"));
+}
+
+#[test]
+fn a_kubeconfig_without_a_cluster_is_told() {
+    assert!(run("--kubeconfig /k").warnings[0].contains("--kubeconfig is not used"));
+    assert!(run("").cluster.is_none());
+}
+
+#[test]
+fn an_unknown_mode_is_refused() {
     assert_eq!(fault("--mode foo"), "Invalid options: invalid mode: foo");
 }
 

@@ -8,7 +8,7 @@ use super::Refusal;
 /// Bytes of an app id; a certificate's common name once held no more (RFC 5280 A.1).
 const MAX_APP_ID: usize = 64;
 /// The trust domain of a request that names none.
-const PUBLIC: &str = "public";
+pub(super) const PUBLIC: &str = "public";
 
 /// Checks the form of a request, and reads the trust domain it names.
 ///

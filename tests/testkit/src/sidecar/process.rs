@@ -19,6 +19,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct Memory {
     /// `VmRSS`.
     pub resident: u64,
+    /// `VmHWM`: the most that was ever resident.
+    pub peak: u64,
     /// `Pss`: shared pages counted in parts.
     pub proportional: u64,
 }
@@ -93,8 +95,9 @@ impl Process {
 
     pub(crate) fn memory(&self) -> Memory {
         let bytes = |text: &str, name: &str| number_after(text, name) * 1024;
-        let resident = bytes(&self.file("status"), "VmRSS:");
-        Memory { resident, proportional: bytes(&self.file("smaps_rollup"), "Pss:") }
+        let status = self.file("status");
+        let (resident, peak) = (bytes(&status, "VmRSS:"), bytes(&status, "VmHWM:"));
+        Memory { resident, peak, proportional: bytes(&self.file("smaps_rollup"), "Pss:") }
     }
 
     pub(crate) fn context_switches(&self) -> u64 {

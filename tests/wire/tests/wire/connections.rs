@@ -1,8 +1,8 @@
 //! Connections that do harm are ended or contained, and everybody else is served meanwhile (SEC-12).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use testkit::{App, Frame, RawHttp1, RawHttp2, Sidecar, chunks, echo, header_block, reply};
+use testkit::{App, Arrived, Frame, RawHttp1, RawHttp2, Sidecar, body_of, chunks, echo, header_block, reply};
 
 async fn assert_served(sidecar: &Sidecar) {
     let answer = sidecar.invoke("a", "quick").send().await;
@@ -63,6 +63,52 @@ async fn a_thousand_idle_connections_hold_up_nobody() {
     assert_served(&a).await;
     let more = a.memory().resident.saturating_sub(before) >> 20;
     assert!(more < 64, "{more} MiB more");
+}
+
+/// Connections that were used once and then left open, opened many at a time.
+async fn idle_connections(port: u16, count: usize) -> Vec<RawHttp1> {
+    let opening = (0..64).map(|part| {
+        testkit::spawn(async move {
+            let mut opened = Vec::new();
+            for _ in 0..count / 64 + usize::from(part < count % 64) {
+                let mut connection = RawHttp1::connect(port).await;
+                connection.write("GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+                let answer = connection.read_until(Duration::from_secs(20), |text| text.contains("\r\n\r\n")).await;
+                assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+                opened.push(connection);
+            }
+            opened
+        })
+    });
+    let mut connections = Vec::new();
+    for opened in opening.collect::<Vec<_>>() {
+        connections.extend(opened.await.unwrap());
+    }
+    connections
+}
+
+#[tokio::test]
+async fn ten_thousand_idle_connections_hold_up_nobody() {
+    const COUNT: usize = 10_000;
+    // The sidecar has as many, and beside this test others run in this process.
+    if !testkit::may_open_files(COUNT as u64 + 4096) {
+        return testkit::skip("ten thousand idle connections", "the limit of open files is lower (ulimit -Hn)");
+    }
+    let (_app, a) = victim().await;
+    assert_served(&a).await;
+    let before = a.memory().resident;
+    let mut idle = idle_connections(a.http_port(), COUNT).await;
+    for _ in 0..50 {
+        let asked = Instant::now();
+        assert_served(&a).await;
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    }
+    let each = a.memory().resident.saturating_sub(before) / COUNT as u64;
+    assert!(each < 48 << 10, "{each} bytes for each connection");
+    // The connections are still there, and work.
+    let mut last = idle.pop().unwrap();
+    last.write("GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(last.read_until(Duration::from_secs(5), |text| text.contains("204")).await.contains("204"));
 }
 
 fn request_head(path: &str) -> Vec<u8> {
@@ -142,4 +188,41 @@ async fn a_reader_without_a_window_holds_up_nobody() {
         assert!(connection.wait_for(Duration::from_secs(5), |frame| frame.kind == 1).await.is_some());
     }
     assert_served(&a).await;
+}
+
+#[tokio::test]
+async fn readers_that_stop_hold_up_no_other_call_between_the_same_sidecars() {
+    let large = |_: Arrived| async { http::Response::new(body_of(vec![b'x'; 2 << 20])) };
+    let app = App::http().route("/quick", reply("ok")).route("/large", large).start().await;
+    let (_a, b) = crate::pair(&app).await;
+    let mut readers = Vec::new();
+    for _ in 0..40 {
+        let mut connection = RawHttp2::connect(b.http_port(), &[(4, 0)]).await;
+        connection.send(&Frame::new(1, 5, 1, request_head("/v1.0/invoke/a/method/large"))).await;
+        readers.push(connection);
+    }
+    for connection in &mut readers {
+        assert!(connection.wait_for(Duration::from_secs(5), |frame| frame.kind == 1).await.is_some());
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_served(&b).await;
+}
+
+#[tokio::test]
+async fn uploads_that_no_app_reads_hold_up_no_other_call_between_the_same_sidecars() {
+    let hang = |arrived: Arrived| async move {
+        let _unread = arrived.body;
+        std::future::pending().await
+    };
+    let app = App::http().route("/quick", reply("ok")).route("/hang", hang).start().await;
+    let (a, b) = tokio::join!(
+        Sidecar::named("a").app(&app).flag("--max-body-size=64Mi").start(),
+        Sidecar::named("b").flag("--max-body-size=64Mi").start()
+    );
+    let uploads: Vec<_> =
+        (0..40).map(|_| testkit::spawn(b.invoke("a", "hang").body(vec![b'x'; 16 << 20]).try_send())).collect();
+    app.saw("/hang", |request| request.open).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_served(&b).await;
+    drop((a, uploads));
 }

@@ -156,6 +156,38 @@ async fn a_length_prefix_of_two_gigabytes_reserves_nothing() {
     assert!(more < 32, "{more} MiB more");
 }
 
+/// A gzip stream that unpacks to `mebibytes` of nothing: each takes about a KiB of it. Its checksum, at the end, is wrong.
+fn bomb(mebibytes: usize) -> Vec<u8> {
+    let (mut block, nothing) = (Vec::with_capacity(8 << 10), vec![0; 1 << 20]);
+    let mut packer = flate2::Compress::new(flate2::Compression::best(), false);
+    packer.compress_vec(&nothing, &mut block, flate2::FlushCompress::Full).unwrap();
+    let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255];
+    [&header[..], &block.repeat(mebibytes), &[3, 0], &[0; 8]].concat()
+}
+
+#[tokio::test]
+async fn a_packed_message_is_held_to_the_limit_of_what_it_unpacks_to() {
+    let app = App::http().route("/echo", echo()).start().await;
+    let a = Sidecar::named("a").app(&app).memory_store("store").flag("--max-body-size=2Mi").start().await;
+    let before = a.memory().resident;
+    for (mebibytes, packed_at_most) in [(3, 8 << 10), (1024, 2 << 20)] {
+        let bomb = bomb(mebibytes);
+        assert!(bomb.len() < packed_at_most, "{} bytes", bomb.len());
+        let message = [&[1][..], &u32::try_from(bomb.len()).unwrap().to_be_bytes(), &bomb].concat();
+        for method in ["InvokeService", "SaveState", "GetBulkSecret"] {
+            let path = format!("/dapr.proto.runtime.v1.Dapr/{method}");
+            let call = testkit::Call::to(a.grpc_port(), "POST", &path).http2().body(message.clone());
+            let call = call.header("content-type", "application/grpc").header("te", "trailers");
+            let refused = call.header("grpc-encoding", "gzip").send().await;
+            let status = refused.trailers.as_ref().unwrap_or(&refused.headers);
+            assert_eq!(status["grpc-status"], "8", "{method}: {refused:?}");
+        }
+    }
+    let more = a.memory().peak.saturating_sub(before) >> 20;
+    assert!(more < 32, "{more} MiB more");
+    assert!(app.requests("/echo").is_empty());
+}
+
 #[tokio::test]
 async fn a_large_body_streams_without_being_held() {
     ours_only!("the reference keeps more than this of large bodies");

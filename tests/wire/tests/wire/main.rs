@@ -24,6 +24,7 @@ mod sdk;
 mod secrets_api;
 mod sentry;
 mod sentry_bundle;
+mod sentry_kubernetes;
 mod sentry_oidc;
 mod sentry_rotation;
 mod sentry_tokens;

@@ -13,7 +13,7 @@ fn needed(what: &str, name: &str) -> Option<PathBuf> {
     let found = variable(name);
     if found.is_none() {
         assert!(variable("CI").is_none(), "{what} needs {name} (see CONTRIBUTING.md)");
-        eprintln!("SKIPPED: {what} needs {name} (see CONTRIBUTING.md)");
+        testkit::skip(what, &format!("needs {name} (see CONTRIBUTING.md)"));
     }
     found.map(PathBuf::from)
 }

@@ -150,7 +150,7 @@ async fn what_a_later_version_wrote_is_refused() {
 async fn options_that_cannot_be_followed_end_sentry_at_once() {
     let cases: [(&str, i32, &str); 6] = [
         ("--issuer-credential=x", 2, "unknown flag: --issuer-credential"),
-        ("--mode=kubernetes", 1, "not part of this release"),
+        ("--mode=kubernetes", 1, "'NAMESPACE' environment variable not set"),
         ("--issuer-credentials=/nowhere/at/all", 1, "/nowhere/at/all"),
         ("--config=/nowhere/config.yaml", 1, "/nowhere/config.yaml"),
         ("--jwt-issuer=x", 1, "jwt-issuer cannot be set when jwt-enabled is false"),
