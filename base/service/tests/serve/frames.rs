@@ -1,7 +1,12 @@
 //! An HTTP/2 client of bare frames, that can do what no library lets it do.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+
+/// How long a peer waits for a frame.
+const SILENCE: Duration = Duration::from_secs(15);
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -93,8 +98,12 @@ impl Peer {
         self.stream.write_all(bytes).await.unwrap();
     }
 
-    /// The next frame; none when the connection is over.
+    /// The next frame; none when the connection is over, or says nothing for longer than anything here takes.
     pub(crate) async fn receive(&mut self) -> Option<Frame> {
+        tokio::time::timeout(SILENCE, self.next()).await.ok()?
+    }
+
+    async fn next(&mut self) -> Option<Frame> {
         let mut head = [0_u8; 9];
         self.stream.read_exact(&mut head).await.ok()?;
         let mut payload = vec![0; usize::try_from(u32::from_be_bytes([0, head[0], head[1], head[2]])).unwrap()];

@@ -66,6 +66,30 @@ async fn a_flood_of_resets_ends_its_connection_and_leaves_no_handler() {
     server.is_responsive().await;
 }
 
+/// CVE-2025-8671: the server resets the streams, so that a limit of the client's own resets does not see them.
+#[tokio::test]
+async fn a_flood_of_streams_that_we_have_to_reset_ends_its_connection_and_leaves_no_handler() {
+    let server = start(ServeOptions::default()).await;
+    let mut peer = Peer::http2(server.port).await;
+    let (nothing, mut sent) = (0_u32.to_be_bytes(), 0);
+    while sent < 20_000 {
+        let streams = (sent..sent + 100).map(|index| 2 * index + 1);
+        let wave: Vec<u8> = streams
+            .flat_map(|id| [request(id, "GET", "/hang", END_STREAM), frame(WINDOW_UPDATE, 0, id, &nothing)])
+            .flatten()
+            .collect();
+        if peer.stream.write_all(&wave).await.is_err() {
+            break;
+        }
+        sent += 100;
+        // Read on, or the connection ends because nobody reads.
+        while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(2), peer.receive()).await {}
+    }
+    assert!(sent < 20_000, "the connection was not given up");
+    assert_eq!(server.settled(|seen| seen.hanging.load(Ordering::SeqCst)).await, 0);
+    server.is_responsive().await;
+}
+
 #[tokio::test]
 async fn a_head_without_end_is_given_up_within_its_limit() {
     let server = start(ServeOptions::default()).await;
@@ -115,6 +139,24 @@ async fn a_stream_whose_answer_is_not_read_stops_no_other_stream() {
     }
     let pulled = server.settled(|seen| seen.pulled.load(Ordering::SeqCst)).await;
     assert!((64 << 10..=512 << 10).contains(&pulled), "{pulled} bytes were taken for a window of 64 KiB");
+}
+
+#[tokio::test]
+async fn an_answer_for_a_window_without_end_is_not_buffered() {
+    const WINDOW: u32 = (1 << 31) - 1;
+    let server = start(ServeOptions::default()).await;
+    let mut peer = Peer::connect(server.port).await;
+    peer.send(PREFACE).await;
+    let settings = [&[0, 4][..], &WINDOW.to_be_bytes()].concat();
+    peer.send(&frame(SETTINGS, 0, 0, &settings)).await;
+    peer.send(&frame(WINDOW_UPDATE, 0, 0, &(WINDOW - 65_535).to_be_bytes())).await;
+    for stream in [1, 3, 5, 7] {
+        peer.send(&get(stream, "/endless")).await;
+    }
+    let pulled = server.settled(|seen| seen.pulled.load(Ordering::SeqCst)).await;
+    // The buffers of the kernel grow to a few MiB.
+    assert!(pulled < 16 << 20, "{pulled} bytes were taken for answers nobody reads");
+    server.is_responsive().await;
 }
 
 #[tokio::test]
