@@ -147,3 +147,19 @@ async fn health_tells_the_app_id_apart() {
     assert_eq!(a.get("/v1.0/healthz?appid=other").send().await.status, 500);
     assert_eq!(a.get("/v1.0/healthz/outbound").send().await.status, 204);
 }
+
+#[tokio::test]
+async fn a_ready_sidecar_gives_back_the_memory_that_only_its_start_needed() {
+    ours_only!("the reference keeps it");
+    let sidecar = Sidecar::named("quiet").start().await;
+    let mut memory = sidecar.memory();
+    // It answers as ready a moment before it gives anything back.
+    for _ in 0..100 {
+        if memory.resident + 1024 < memory.peak {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        memory = sidecar.memory();
+    }
+    panic!("{} kB of {} kB are still in memory", memory.resident, memory.peak);
+}
