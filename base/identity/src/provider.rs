@@ -13,7 +13,8 @@ use service::{Credentials, ServerTls, Shutdown, Tasks};
 
 use crate::sentry::{self, Certified, Refusal};
 use crate::{
-    AnchorSource, Anchors, Credential, Expected, Held, Options, TrustAnchors, client_config, server_config, watch_files,
+    AnchorSource, Anchors, Credential, Expected, Held, Options, TrustAnchors, Watched, client_config, server_config,
+    watch_files,
 };
 
 const TARGET: &str = "dapr.runtime.security";
@@ -73,12 +74,13 @@ pub async fn obtain(
     tasks: &Tasks,
     shutdown: &Shutdown,
 ) -> Result<Security, Unavailable> {
-    let anchors = Anchors::new(tokio::select! {
+    let (first, watched) = tokio::select! {
         read = first_anchors(&options.anchors) => read?,
         () = shutdown.requested() => return Err(Unavailable("stopped while waiting for the trust anchors".to_owned())),
-    });
-    if let AnchorSource::File(path) = &options.anchors {
-        tasks.spawn("trust anchors", follow(path.clone(), anchors.clone(), shutdown.clone()));
+    };
+    let anchors = Anchors::new(first);
+    if let Some((path, watched)) = watched {
+        tasks.spawn("trust anchors", follow(path, watched, anchors.clone(), shutdown.clone()));
     }
     tracing::info!(target: TARGET, "Fetching initial identity");
     let keeper = Keeper { options, observer, tasks: tasks.clone(), anchors: anchors.clone() };
@@ -177,10 +179,12 @@ impl Credentials for Towards {
     }
 }
 
-async fn first_anchors(source: &AnchorSource) -> Result<TrustAnchors, Unavailable> {
+/// The anchors to begin with, and the file that they came from, watched since before it was read.
+async fn first_anchors(source: &AnchorSource) -> Result<(TrustAnchors, Option<(PathBuf, Watched)>), Unavailable> {
     let path = match source {
         AnchorSource::Text(pem) => {
-            return TrustAnchors::from_pem(pem).map_err(|error| Unavailable(error.to_string()));
+            let read = TrustAnchors::from_pem(pem).map_err(|error| Unavailable(error.to_string()))?;
+            return Ok((read, None));
         }
         AnchorSource::File(path) => path,
     };
@@ -190,7 +194,7 @@ async fn first_anchors(source: &AnchorSource) -> Result<TrustAnchors, Unavailabl
         watched.changed().await;
     }
     tracing::info!(target: TARGET, "Trust anchors file '{}' found", path.display());
-    read_anchors(path).map_err(Unavailable)
+    Ok((read_anchors(path).map_err(Unavailable)?, Some((path.clone(), watched))))
 }
 
 fn read_anchors(path: &Path) -> Result<TrustAnchors, String> {
@@ -200,14 +204,7 @@ fn read_anchors(path: &Path) -> Result<TrustAnchors, String> {
 }
 
 /// Follows the file of the trust anchors. One that cannot be read changes nothing.
-async fn follow(path: PathBuf, anchors: Anchors, shutdown: Shutdown) {
-    let mut watched = match watch_files([path.as_path()]) {
-        Ok(watched) => watched,
-        Err(reason) => {
-            tracing::error!(target: TARGET, "Trust anchors file '{}' is not followed: {reason}", path.display());
-            return;
-        }
-    };
+async fn follow(path: PathBuf, mut watched: Watched, anchors: Anchors, shutdown: Shutdown) {
     loop {
         tokio::select! {
             () = watched.changed() => {}
