@@ -7,7 +7,7 @@ use service::ServeOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::frames::{
-    ACK, CONTINUATION, DATA, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PING, PREFACE, Peer, RST_STREAM, SETTINGS,
+    ACK, CONTINUATION, DATA, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING, PREFACE, Peer, RST_STREAM, SETTINGS,
     STATUS_200, WINDOW_UPDATE, block, frame, get, request,
 };
 use crate::server::start;
@@ -71,21 +71,26 @@ async fn a_flood_of_resets_ends_its_connection_and_leaves_no_handler() {
 async fn a_flood_of_streams_that_we_have_to_reset_ends_its_connection_and_leaves_no_handler() {
     let server = start(ServeOptions::default()).await;
     let mut peer = Peer::http2(server.port).await;
-    let (nothing, mut sent) = (0_u32.to_be_bytes(), 0);
-    while sent < 20_000 {
+    let (too_much, mut sent) = (i32::MAX.to_be_bytes(), 0);
+    let mut refused = None;
+    while sent < 20_000 && refused.is_none() {
         let streams = (sent..sent + 100).map(|index| 2 * index + 1);
         let wave: Vec<u8> = streams
-            .flat_map(|id| [request(id, "GET", "/hang", END_STREAM), frame(WINDOW_UPDATE, 0, id, &nothing)])
+            .flat_map(|id| [request(id, "GET", "/hang", END_STREAM), frame(WINDOW_UPDATE, 0, id, &too_much)])
             .flatten()
             .collect();
         if peer.stream.write_all(&wave).await.is_err() {
             break;
         }
         sent += 100;
-        // Read on, or the connection ends because nobody reads.
-        while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(2), peer.receive()).await {}
+        let mut resets = 0;
+        while resets < 100 && refused.is_none() {
+            let Some(frame) = peer.receive().await else { break };
+            resets += usize::from(frame.kind == RST_STREAM);
+            refused = (frame.kind == GOAWAY).then(|| frame.payload[7]);
+        }
     }
-    assert!(sent < 20_000, "the connection was not given up");
+    assert_eq!(refused, Some(ENHANCE_YOUR_CALM), "after {sent} streams");
     assert_eq!(server.settled(|seen| seen.hanging.load(Ordering::SeqCst)).await, 0);
     server.is_responsive().await;
 }

@@ -46,6 +46,9 @@ async fn an_http_app_is_invoked_over_grpc() {
     let response = b.dapr().await.invoke_service(request).await.unwrap();
     assert_eq!(text(response.get_ref()), "hello");
     assert_eq!(response.metadata().get("dapr-http-status").unwrap(), "200");
+    for name in ["content-length", "dapr-content-length"] {
+        assert!(response.metadata().get(name).is_none(), "{name} is that of another body");
+    }
     let seen = app.only("/orders");
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/orders?x=1&y=2"));
     assert_eq!(seen.values("content-type"), ["text/x-test"]);

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use testkit::{App, Frame, RawHttp1, RawHttp2, Sidecar, echo, header_block, ours_only, reply};
+use prost::Message as _;
+use testkit::{App, Arrived, Frame, RawHttp1, RawHttp2, Sidecar, body_of, echo, header_block, ours_only, reply};
+use wire::common::http_extension::Verb;
+use wire::common::{HttpExtension, InvokeRequest, StreamPayload};
+use wire::internals::{InternalInvokeRequest, InternalInvokeRequestStream, ListStringValue};
 
 use crate::pair;
 
@@ -106,6 +110,48 @@ async fn line_breaks_in_metadata_make_no_headers() {
         for seen in app.requests("/x") {
             assert!(!seen.headers.contains_key("x-hidden"), "{seen:?}");
         }
+    }
+}
+
+/// What another sidecar sends: the head of a call with this length among its headers, and the body.
+fn call_local_stream(length: &str, body: &'static str) -> Vec<u8> {
+    let extension = HttpExtension { verb: Verb::Post as i32, querystring: String::new() };
+    let message = InvokeRequest { method: "x".to_owned(), http_extension: Some(extension), ..InvokeRequest::default() };
+    let values = ListStringValue { values: vec![length.to_owned()] };
+    let metadata = [("Content-Length".to_owned(), values)].into();
+    let head = InternalInvokeRequest { ver: 1, metadata, message: Some(message), ..InternalInvokeRequest::default() };
+    let payload = StreamPayload { data: body.into(), seq: 0 };
+    let encoded = InternalInvokeRequestStream { request: Some(head), payload: Some(payload) }.encode_to_vec();
+    [&[0][..], &u32::try_from(encoded.len()).unwrap().to_be_bytes(), &encoded].concat()
+}
+
+#[tokio::test]
+async fn a_length_from_another_sidecar_that_is_not_that_of_the_body_makes_no_whole_request() {
+    let reading = |arrived: Arrived| async {
+        let status = if arrived.read().await.is_ok() { 200 } else { 400 };
+        http::Response::builder().status(status).body(body_of("")).unwrap()
+    };
+    let app = App::http().route("/x", reading).start().await;
+    let a = Sidecar::named("a").app(&app).start().await;
+    for (length, whole) in [("4", false), ("5", true), ("6", false), ("five", false)] {
+        let before = app.requests("/x").len();
+        let mut connection = RawHttp2::connect(a.internal_port(), &[]).await;
+        let block = header_block(&[
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "x"),
+            (":path", "/dapr.proto.internals.v1.ServiceInvocation/CallLocalStream"),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        ]);
+        connection
+            .send_all(&[Frame::new(1, 4, 1, block), Frame::new(0, 1, 1, call_local_stream(length, "hello"))])
+            .await;
+        let ended = |frame: &Frame| frame.kind == 3 || (frame.kind == 1 && frame.flags & 1 == 1);
+        assert!(connection.wait_for(Duration::from_secs(5), ended).await.is_some(), "{length}");
+        let seen = app.requests("/x").split_off(before);
+        assert_eq!(seen.iter().any(|seen| seen.complete), whole, "{length}: {seen:?}");
+        assert!(seen.iter().all(|seen| !seen.complete || seen.body == b"hello"), "{length}: {seen:?}");
     }
 }
 
