@@ -6,7 +6,9 @@ use prost::Message as _;
 use testkit::{App, Arrived, Frame, RawHttp1, RawHttp2, Sidecar, body_of, echo, header_block, ours_only, reply};
 use wire::common::http_extension::Verb;
 use wire::common::{HttpExtension, InvokeRequest, StreamPayload};
-use wire::internals::{InternalInvokeRequest, InternalInvokeRequestStream, ListStringValue};
+use wire::internals::{
+    InternalInvokeRequest, InternalInvokeRequestStream, InternalInvokeResponseStream, ListStringValue,
+};
 
 use crate::pair;
 
@@ -125,6 +127,36 @@ fn call_local_stream(length: &str, body: &'static str) -> Vec<u8> {
     [&[0][..], &u32::try_from(encoded.len()).unwrap().to_be_bytes(), &encoded].concat()
 }
 
+/// Calls the sidecar as another one does.
+async fn call_as_sidecar(port: u16, length: &str) -> RawHttp2 {
+    let mut connection = RawHttp2::connect(port, &[]).await;
+    let block = header_block(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "x"),
+        (":path", "/dapr.proto.internals.v1.ServiceInvocation/CallLocalStream"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ]);
+    connection.send_all(&[Frame::new(1, 4, 1, block), Frame::new(0, 1, 1, call_local_stream(length, "hello"))]).await;
+    connection
+}
+
+#[tokio::test]
+async fn the_length_that_an_app_announced_goes_to_no_other_sidecar() {
+    for announced in ["2", "10"] {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {announced}\r\nX-Own: 1\r\n\r\nok");
+        let app = App::answering_bytes(answer.into_bytes()).start().await;
+        let a = Sidecar::named("a").app(&app).start().await;
+        let mut connection = call_as_sidecar(a.internal_port(), "5").await;
+        let data = connection.wait_for(Duration::from_secs(5), |frame| frame.kind == 0).await.unwrap();
+        let answer = InternalInvokeResponseStream::decode(&data.payload[5..]).unwrap();
+        let names: Vec<String> = answer.response.unwrap().headers.into_keys().collect();
+        assert!(names.contains(&"X-Own".to_owned()), "{names:?}");
+        assert!(!names.iter().any(|name| name.eq_ignore_ascii_case("content-length")), "{names:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_length_from_another_sidecar_that_is_not_that_of_the_body_makes_no_whole_request() {
     let reading = |arrived: Arrived| async {
@@ -135,18 +167,7 @@ async fn a_length_from_another_sidecar_that_is_not_that_of_the_body_makes_no_who
     let a = Sidecar::named("a").app(&app).start().await;
     for (length, whole) in [("4", false), ("5", true), ("6", false), ("five", false)] {
         let before = app.requests("/x").len();
-        let mut connection = RawHttp2::connect(a.internal_port(), &[]).await;
-        let block = header_block(&[
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":authority", "x"),
-            (":path", "/dapr.proto.internals.v1.ServiceInvocation/CallLocalStream"),
-            ("content-type", "application/grpc"),
-            ("te", "trailers"),
-        ]);
-        connection
-            .send_all(&[Frame::new(1, 4, 1, block), Frame::new(0, 1, 1, call_local_stream(length, "hello"))])
-            .await;
+        let mut connection = call_as_sidecar(a.internal_port(), length).await;
         let ended = |frame: &Frame| frame.kind == 3 || (frame.kind == 1 && frame.flags & 1 == 1);
         assert!(connection.wait_for(Duration::from_secs(5), ended).await.is_some(), "{length}");
         let seen = app.requests("/x").split_off(before);
