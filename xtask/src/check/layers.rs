@@ -64,6 +64,10 @@ const RULES: &[Rule] = &[
     Rule { crates: "control/", may_use: &["base/", "contracts/"] },
     Rule { crates: "tools/", may_use: &["base/", "contracts/"] },
     Rule { crates: "bin", may_use: &["runtime/sidecar", "control/", "tools/", "base/service"] },
+    Rule {
+        crates: "tests/conformance",
+        may_use: &["base/", "contracts/", "components/all", "components/api", "tests/servers", "tests/testkit"],
+    },
     Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit"] },
     Rule { crates: "benches", may_use: &["base/", "contracts/", "tests/testkit"] },
     Rule { crates: "examples/", may_use: &[] },
