@@ -13,13 +13,13 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 
-use crate::state::{self, Subject};
-use crate::{Ground, Starting, Unavailable, state_backends};
+use crate::state::StateStores;
+use crate::{Backend, Check, Ground, Kind, Starting, Unavailable, backends};
 
 /// How long one check may take. Far more than any needs: it is there to end what hangs.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// The servers of this run, by the function that starts them: backends that name the same one share it.
+/// The servers of this run, by kind and backend.
 type Grounds = Mutex<BTreeMap<String, Arc<OnceCell<Arc<dyn Ground>>>>>;
 
 struct Run {
@@ -45,28 +45,30 @@ pub fn main() -> ExitCode {
 }
 
 fn trials(run: &Arc<Run>) -> Vec<Trial> {
+    trials_of::<StateStores>(run, &backends::state_stores())
+}
+
+/// One test for each promise that each backend has to keep.
+fn trials_of<K: Kind>(run: &Arc<Run>, backends: &[&'static Backend<K>]) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for backend in state_backends() {
-        for check in state::CHECKS {
-            if check.needs.iter().all(|need| backend.capabilities.contains(need)) {
-                let run = Arc::clone(run);
-                let name = format!("state::{}::{}", backend.name, check.name);
-                let body = move || {
-                    run.finish(async {
-                        let Some(ground) = run.ground(&format!("state {}", backend.name), backend.start).await? else {
-                            return Ok(());
-                        };
-                        let subject = Subject::open(backend, ground, scope(check.name)).await;
-                        (check.run)(subject.clone()).await;
-                        subject.close().await;
-                        Ok(())
-                    })
-                };
-                trials.push(Trial::test(name, body));
-            }
+    for backend in backends.iter().copied() {
+        for check in K::checks().into_iter().filter(|check| check.concerns(backend)) {
+            let run = Arc::clone(run);
+            let name = format!("{}::{}::{}", K::NAME, backend.name, check.name);
+            trials.push(Trial::test(name, move || run.finish(hold(&run, backend, &check))));
         }
     }
     trials
+}
+
+async fn hold<K: Kind>(run: &Run, backend: &'static Backend<K>, check: &Check<K>) -> Result<(), Failed> {
+    let Some(ground) = run.ground(&format!("{} {}", K::NAME, backend.name), backend.start).await? else {
+        return Ok(());
+    };
+    let subject = K::open(backend, ground, scope(check.name)).await;
+    (check.run)(subject.clone()).await;
+    K::close(subject).await;
+    Ok(())
 }
 
 /// What begins the keys of one check: different for each and for each run.

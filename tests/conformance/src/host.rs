@@ -42,13 +42,8 @@ impl Apparatus {
     /// What a constructor is given.
     pub fn setup(&self, properties: Properties) -> Setup {
         let tracker = self.tasks.clone();
-        let host = Host {
-            app: "conformance".into(),
-            namespace: "".into(),
-            clock: self.clock.handle(),
-            tasks: Tasks::new(move |_, work| drop(tracker.spawn(work))),
-            identity: None,
-        };
+        let tasks = Tasks::new(move |_, work| drop(tracker.spawn(work)));
+        let host = Host { clock: self.clock.handle(), ..Host::new("conformance", "", tasks) };
         Setup { name: "conformance".to_owned(), properties, host }
     }
 

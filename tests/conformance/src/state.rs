@@ -1,8 +1,8 @@
 //! What every state store promises: the list of checks, chosen by capability, and what a backend says of itself. The
 //! checks talk to `&dyn StateStore` alone; they may not know a backend by name.
 
+mod abilities;
 mod bulk;
-mod capability;
 mod contention;
 mod dropped;
 mod etags;
@@ -18,24 +18,19 @@ mod workflows;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-pub use capability::Capability;
 pub use subject::Subject;
 
-use Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Transactions, Ttl};
+use crate::kind::checks;
+use crate::{Backend, Capability, Check, Checking, Ground, Kind};
 
-use crate::Starting;
+/// State stores as a kind of component.
+pub struct StateStores;
 
-/// One state store under test.
-pub struct StateBackend {
-    /// Short name, unique among the state stores: `redis-cluster`. Tests are found by it.
-    pub name: &'static str,
-    /// Full type, such as `state.redis`.
-    pub component_type: &'static str,
-    /// Version, such as `v2`.
-    pub version: &'static str,
-    /// What it must be able to do. It must refuse the rest.
-    pub capabilities: &'static [Capability],
+/// What the checks have to know of a state store.
+#[derive(Debug, Clone, Copy)]
+pub struct StateProfile {
     /// What its ETags look like.
     pub etags: Etags,
     /// What it takes for certain. Beyond, it may work or say one clear error.
@@ -44,8 +39,6 @@ pub struct StateBackend {
     pub shared: bool,
     /// Whether values end by `Host.clock`, so that checks need not wait.
     pub uses_given_clock: bool,
-    /// Starts its servers.
-    pub start: fn() -> Starting,
 }
 
 /// ETags that no write of the suite is ever given.
@@ -68,33 +61,48 @@ pub struct Limits {
     pub nul_in_keys: bool,
 }
 
-/// The future of a running check.
-pub type Checking = Pin<Box<dyn Future<Output = ()> + Send>>;
+impl Kind for StateStores {
+    const NAME: &'static str = "state";
+    const TITLE: &'static str = "State stores";
+    type Profile = StateProfile;
+    type Subject = Subject;
 
-/// One promise: a function that ends well, or panics with what was broken.
-pub struct Check {
-    /// Name of its function: a sentence.
-    pub name: &'static str,
-    /// The capabilities it is about; run where the backend has all of them.
-    pub needs: &'static [Capability],
-    /// Holds the subject against it.
-    pub run: fn(Subject) -> Checking,
+    fn checks() -> Vec<Check<Self>> {
+        all_checks()
+    }
+
+    fn capabilities() -> &'static [Capability] {
+        use Capability::{Etag, ExpireTime, KeyListing, PartitionKey, PrefixRemoval, Transactions, Ttl};
+        &[Etag, Transactions, Ttl, ExpireTime, PrefixRemoval, KeyListing, PartitionKey]
+    }
+
+    fn open(
+        backend: &'static Backend<Self>,
+        ground: Arc<dyn Ground>,
+        scope: String,
+    ) -> Pin<Box<dyn Future<Output = Subject> + Send>> {
+        Box::pin(Subject::open(backend, ground, scope))
+    }
+
+    fn close(subject: Subject) -> Checking {
+        Box::pin(subject.close())
+    }
+
+    fn notes(profile: &StateProfile) -> Vec<(&'static str, String)> {
+        let bytes = |most: usize| if most == usize::MAX { "any".to_owned() } else { format!("{most} bytes") };
+        vec![
+            ("longest value", bytes(profile.limits.value_bytes)),
+            ("longest key", bytes(profile.limits.key_bytes)),
+            ("NUL in keys", if profile.limits.nul_in_keys { "kept" } else { "refused" }.to_owned()),
+        ]
+    }
 }
 
-macro_rules! checks {
-    ($($module:ident::$name:ident [$($need:expr),*]),* $(,)?) => {
-        &[$(Check {
-            name: stringify!($name),
-            needs: &[$($need),*],
-            run: |subject| Box::pin($module::$name(subject)),
-        }),*]
-    };
-}
+fn all_checks() -> Vec<Check<StateStores>> {
+    checks![
 
-/// Every promise of state stores.
-pub const CHECKS: &[Check] = checks![
-    capability::it_has_the_declared_capabilities_and_no_other[],
-    capability::what_is_not_declared_is_refused[],
+    abilities::it_has_the_declared_capabilities_and_no_other[],
+    abilities::what_is_not_declared_is_refused[],
     values::values_come_back_unchanged[],
     values::a_value_can_be_replaced_by_a_shorter_one[],
     values::a_removed_key_is_gone_and_removing_it_again_is_no_error[],
@@ -147,4 +155,5 @@ pub const CHECKS: &[Check] = checks![
     contention::of_eight_transactions_one_wins_each_version[Transactions, Etag],
     contention::values_are_never_torn[],
     workflows::a_hundred_and_ten_workflows_see_no_error[Transactions, Etag],
-];
+    ]
+}

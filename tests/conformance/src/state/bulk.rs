@@ -56,7 +56,7 @@ pub(super) async fn bulk_failures_name_their_keys_and_spare_the_others(subject: 
     for name in ["good", "bad", "free"] {
         subject.set(name, "1").await;
     }
-    let foreign = Some(subject.backend.etags.foreign.to_owned());
+    let foreign = Some(subject.backend.profile.etags.foreign.to_owned());
     let writes = [
         SetRequest { etag: foreign.clone(), ..subject.write("bad", "2") },
         SetRequest { etag: Some(subject.etag("good").await), ..subject.write("good", "2") },

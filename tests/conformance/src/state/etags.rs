@@ -12,7 +12,7 @@ pub(super) async fn only_the_current_etag_is_accepted(subject: Subject) {
     let old = subject.etag("versioned").await;
     let update = SetRequest { etag: Some(old.clone()), ..subject.write("versioned", "2") };
     subject.try_set(&update).await.expect("the current ETag");
-    for etag in [old, subject.backend.etags.foreign.to_owned()] {
+    for etag in [old, subject.backend.profile.etags.foreign.to_owned()] {
         let refused = SetRequest { etag: Some(etag.clone()), ..subject.write("versioned", "3") };
         assert_mismatch(&subject.try_set(&refused).await.expect_err("not the current ETag"));
         let refused = DeleteRequest { etag: Some(etag), ..subject.removal("versioned") };
@@ -38,7 +38,7 @@ pub(super) fn assert_mismatch(error: &component::Error) {
 
 pub(super) async fn an_etag_that_cannot_be_one_is_invalid(subject: Subject) {
     subject.set("versioned", "1").await;
-    for malformed in subject.backend.etags.malformed {
+    for malformed in subject.backend.profile.etags.malformed {
         let etag = Some((*malformed).to_owned());
         let write = SetRequest { etag: etag.clone(), ..subject.write("versioned", "2") };
         let error = subject.try_set(&write).await.expect_err("no ETag of this store");

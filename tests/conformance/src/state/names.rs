@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use component::ErrorKind;
 use component::state::BulkOptions;
 
+use super::Subject;
 use super::subject::{context, escaped};
-use super::{Capability, Subject};
+use crate::Capability;
 
 /// All different, whatever a server takes for the same.
 const ODD: &[&str] = &[
@@ -103,7 +104,7 @@ pub(super) async fn long_keys_are_kept_or_refused_clearly(subject: Subject) {
     for length in [200, 1000, 2000, 10_000, 100_000] {
         let tail: String = std::iter::repeat_with(|| random.alphanumeric()).take(length).collect();
         let names = [format!("{tail}a"), format!("{tail}b")];
-        let allowed = subject.key(&names[0]).len() <= subject.backend.limits.key_bytes;
+        let allowed = subject.key(&names[0]).len() <= subject.backend.profile.limits.key_bytes;
         let mut kept = 0;
         for name in &names {
             match subject.try_set(&subject.write(name, &name[length..])).await {
@@ -132,7 +133,7 @@ pub(super) async fn a_key_with_a_nul_is_kept_or_refused_clearly(subject: Subject
             assert_eq!(subject.get("a\0b").await, None);
         }
         Err(error) => {
-            assert!(!subject.backend.limits.nul_in_keys, "{error}");
+            assert!(!subject.backend.profile.limits.nul_in_keys, "{error}");
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
             let error = subject.store.get(&context(), &subject.read("a\0b")).await;
             let told = error.map_err(|error| error.kind());

@@ -11,9 +11,9 @@ use component::state::{
 };
 use component::{CallContext, Constructor, Error, Metadata};
 
-use super::{Capability, StateBackend};
+use super::StateStores;
 use crate::host::{construction_failed, registration};
-use crate::{Apparatus, Ground};
+use crate::{Apparatus, Backend, Capability, Ground};
 
 /// What the options of a first write are.
 pub(super) const FIRST_WRITE: Options =
@@ -23,7 +23,7 @@ pub(super) const FIRST_WRITE: Options =
 #[derive(Clone)]
 pub struct Subject {
     /// What the backend says of itself.
-    pub backend: &'static StateBackend,
+    pub backend: &'static Backend<StateStores>,
     /// The store.
     pub store: Arc<dyn StateStore>,
     scope: Arc<str>,
@@ -46,7 +46,7 @@ pub(super) fn with_ttl(mut request: SetRequest, seconds: &str) -> SetRequest {
 
 impl Subject {
     /// A new store of `backend` on its ground. `scope` begins all keys of the check.
-    pub async fn open(backend: &'static StateBackend, ground: Arc<dyn Ground>, scope: String) -> Self {
+    pub async fn open(backend: &'static Backend<StateStores>, ground: Arc<dyn Ground>, scope: String) -> Self {
         let apparatus = Apparatus::default();
         let store = open(backend, &*ground, &apparatus).await;
         let made = Arc::new(Mutex::new(vec![Arc::clone(&store)]));
@@ -55,7 +55,7 @@ impl Subject {
 
     /// A second component on the same data; the same one where a backend shares nothing.
     pub(super) async fn another(&self) -> Self {
-        if !self.backend.shared {
+        if !self.backend.profile.shared {
             return self.clone();
         }
         let store = open(self.backend, &*self.ground, &self.apparatus).await;
@@ -77,12 +77,12 @@ impl Subject {
 
     /// Whether the backend declares a capability.
     pub fn has(&self, capability: Capability) -> bool {
-        self.backend.capabilities.contains(&capability)
+        self.backend.has(capability)
     }
 
     /// Lets time pass for the store: at once where it takes its time from us.
     pub(super) async fn pass(&self, time: Duration) {
-        match self.backend.uses_given_clock {
+        match self.backend.profile.uses_given_clock {
             true => self.apparatus.clock.advance(time),
             false => tokio::time::sleep(time).await,
         }
@@ -188,7 +188,7 @@ impl Subject {
     }
 }
 
-async fn open(backend: &StateBackend, ground: &dyn Ground, apparatus: &Apparatus) -> Arc<dyn StateStore> {
+async fn open(backend: &Backend<StateStores>, ground: &dyn Ground, apparatus: &Apparatus) -> Arc<dyn StateStore> {
     let Constructor::StateStore(construct) = registration(backend.component_type, backend.version).constructor else {
         panic!("{} is no state store", backend.component_type);
     };

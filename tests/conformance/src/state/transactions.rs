@@ -7,8 +7,9 @@ use component::ErrorKind;
 use component::state::{DeleteRequest, Operation, SetRequest};
 use tokio::task::JoinSet;
 
+use super::Subject;
 use super::subject::{FIRST_WRITE, with_ttl};
-use super::{Capability, Subject};
+use crate::Capability;
 
 pub(super) async fn operations_are_done_in_order(subject: Subject) {
     subject.set("old", "1").await;
@@ -39,7 +40,7 @@ pub(super) async fn a_refused_operation_undoes_the_whole_transaction(subject: Su
         refused.push(Operation::Upsert(with_ttl(subject.write("kept", "2"), "soon")));
     }
     if subject.has(Capability::Etag) {
-        let foreign = Some(subject.backend.etags.foreign.to_owned());
+        let foreign = Some(subject.backend.profile.etags.foreign.to_owned());
         refused.push(Operation::Upsert(SetRequest { etag: foreign.clone(), ..subject.write("kept", "2") }));
         refused.push(Operation::Delete(DeleteRequest { etag: foreign.clone(), ..subject.removal("kept") }));
         refused.push(Operation::Delete(DeleteRequest { etag: foreign, ..subject.removal("absent") }));

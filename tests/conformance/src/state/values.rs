@@ -71,7 +71,7 @@ pub(super) async fn ten_megabytes_are_kept_or_refused_clearly(subject: Subject) 
     match subject.try_set(&request).await {
         Ok(()) => assert!(subject.get("big").await.expect("it was written").data == value, "another value came back"),
         Err(error) => {
-            assert!(value.len() > subject.backend.limits.value_bytes, "{error}");
+            assert!(value.len() > subject.backend.profile.limits.value_bytes, "{error}");
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
             assert_eq!(subject.value("big").await.as_deref(), Some("small"), "a refused write changes nothing");
         }
