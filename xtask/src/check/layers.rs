@@ -73,8 +73,8 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// What any crate may use in its tests besides: the testkit, the real servers, and the components that need no server, with their traits, in
-/// place of fakes.
+/// What any crate may use in its tests besides: the testkit, the real servers, and, in place of fakes, the components that
+/// need no server, with their traits.
 const IN_TESTS: &[&str] = &["tests/testkit", "tests/servers", "components/api", "components/local"];
 
 /// Problems with what the members depend on.
