@@ -189,6 +189,7 @@ impl HttpDoor {
             Operation::GetBulkState => state::get_bulk(api, routed).await,
             Operation::ExecuteStateTransaction => state::transact(api, routed).await,
             Operation::QueryState => state::query(api, routed).await,
+            Operation::ListStateKeys => state::keys(api, routed).await,
             Operation::GetSecret => secrets::get(api, routed).await,
             Operation::GetBulkSecret => secrets::get_bulk(api, routed).await,
             Operation::InvokeService | Operation::DeleteBulkState => invoke::invoke(api, routed).await,

@@ -56,6 +56,7 @@ pub enum Operation {
     GetBulkState,
     ExecuteStateTransaction,
     QueryState,
+    ListStateKeys,
     GetSecret,
     GetBulkSecret,
     InvokeService,

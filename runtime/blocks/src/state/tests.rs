@@ -94,7 +94,10 @@ async fn state(stores: &[(&str, &str, &str)]) -> State {
     };
     let components = LoadedComponents::default();
     let registry = Registry::new(local::REGISTRATIONS.iter().chain(ROWS), &[]);
-    let admission: loaded::Admission = Arc::new(|spec, properties| admit(spec, &properties).map(|()| properties));
+    let admission: loaded::Admission = Arc::new(|spec, properties| {
+        let settings = admit(spec, &properties)?;
+        Ok(loaded::Admitted { properties, settings })
+    });
     let loader = Loader::new(registry, host, admission, components.clone());
     let spec = |(name, component_type, prefix): &(&str, &str, &str)| Spec {
         name: (*name).to_owned(),

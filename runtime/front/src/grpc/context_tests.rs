@@ -120,7 +120,7 @@ async fn probes() -> (State, Secrets) {
         identity: None,
     };
     let components = LoadedComponents::default();
-    let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties));
+    let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties.into()));
     let loader = Loader::new(Registry::new(ROWS, &[]), host, admission, components.clone());
     let spec = |name: &str, component_type: &str| Spec {
         name: name.to_owned(),

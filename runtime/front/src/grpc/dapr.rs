@@ -54,7 +54,7 @@ impl v1::dapr_server::Dapr for Dapr {
     }
 
     async fn query_state_alpha1(&self, request: Request<v1::QueryStateRequest>) -> Answer<v1::QueryStateResponse> {
-        state::query(&self.api.state, &request.into_inner()).await.map(Response::new)
+        state::query(&self.api.state, request).await.map(Response::new)
     }
 
     async fn get_secret(&self, request: Request<v1::GetSecretRequest>) -> Answer<v1::GetSecretResponse> {

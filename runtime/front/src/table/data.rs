@@ -80,6 +80,19 @@ pub(super) const APIS: &[Api] = &[
         &[grpc("QueryStateAlpha1", Version::V1Alpha1)],
         Some(Operation::QueryState),
     ),
+    // Ours, not the target's.
+    api(
+        "ListStateKeys",
+        "state",
+        Some(Http {
+            methods: &[Method::GET],
+            versions: &[Version::V1Alpha1],
+            path: "state/{storeName}/keys",
+            public: false,
+        }),
+        &[],
+        Some(Operation::ListStateKeys),
+    ),
     api("DeleteBulkState", "state", None, &[grpc("DeleteBulkState", Version::V1)], Some(Operation::DeleteBulkState)),
     api(
         "GetBulkSecret",
