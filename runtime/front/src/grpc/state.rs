@@ -3,7 +3,7 @@
 use blocks::ErrorKind;
 use blocks::state::{BulkGet, Error, State};
 use blocks::state::{
-    BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
+    BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Stored, Transaction,
 };
 use errors::ApiError;
 use serde_json::value::RawValue;

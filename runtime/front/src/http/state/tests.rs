@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use component::{Clock, Host, Registry, Spec, Tasks};
+use component::{Host, Registry, Spec, Tasks};
 use http::{HeaderMap, Method, Uri};
 use loaded::{LoadedComponents, Loader};
 
@@ -11,7 +11,7 @@ use super::*;
 async fn state() -> State {
     let components = LoadedComponents::default();
     let tasks = Tasks::new(|_, _| ());
-    let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks, identity: None };
+    let host = Host::new("app", "", tasks);
     let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties.into()));
     let loader = Loader::new(Registry::new(local::REGISTRATIONS, &[]), host, admission, components.clone());
     let spec = Spec {
