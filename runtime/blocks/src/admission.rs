@@ -4,12 +4,13 @@
 use component::{Error, Properties, Spec};
 use loaded::BlockSettings;
 
-use crate::state;
+use crate::{lock, state};
 
 /// Asks the block a component is for, and gives back what that block keeps of the component's metadata.
 ///
 /// # Errors
 /// `InvalidArgument` or `NotSupported`.
 pub fn admit(spec: &Spec, properties: &Properties) -> Result<Option<BlockSettings>, Error> {
+    lock::admit(spec, properties)?;
     state::admit(spec, properties)
 }

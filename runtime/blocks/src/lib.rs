@@ -1,8 +1,10 @@
 //! What each API means, whatever door it was asked through.
 
 mod admission;
+pub mod configuration;
 pub mod health;
 pub mod invoke;
+pub mod lock;
 pub mod metadata;
 pub mod secrets;
 pub mod state;
