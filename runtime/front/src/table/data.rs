@@ -164,7 +164,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("GetConfigurationAlpha1", Version::V1Alpha1), grpc("GetConfiguration", Version::V1)],
-        None,
+        Some(Operation::GetConfiguration),
     ),
     api(
         "SubscribeConfiguration",
@@ -176,7 +176,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubscribeConfigurationAlpha1", Version::V1Alpha1), grpc("SubscribeConfiguration", Version::V1)],
-        None,
+        Some(Operation::SubscribeConfiguration),
     ),
     api(
         "UnsubscribeConfiguration",
@@ -188,7 +188,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("UnsubscribeConfigurationAlpha1", Version::V1Alpha1), grpc("UnsubscribeConfiguration", Version::V1)],
-        None,
+        Some(Operation::UnsubscribeConfiguration),
     ),
     api(
         "SubtleGetKey",
@@ -308,7 +308,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("TryLockAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::TryLock),
     ),
     api(
         "Unlock",
@@ -320,7 +320,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("UnlockAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::Unlock),
     ),
     api(
         "Converse",
