@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use component::state::{Concurrency, Operation, Options, TTL_EXPIRE_TIME};
-use component::{Clock, Host, Metadata, Properties, Tasks};
+use component::{Host, Metadata, Properties, Tasks};
 use tempfile::TempDir;
 
 use super::*;
@@ -16,7 +16,7 @@ mod others;
 fn host() -> Host {
     #[expect(clippy::disallowed_methods, reason = "a test has no tracker; the store ends its task when it closes")]
     let tasks = Tasks::new(|_, work| drop(tokio::spawn(work)));
-    Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks, identity: None }
+    Host::new("app", "", tasks)
 }
 
 async fn opened(pairs: &[(&str, &str)]) -> Result<Arc<dyn StateStore>, Error> {
