@@ -203,6 +203,19 @@ impl Loader {
         match how {
             Constructor::StateStore(make) => first_generation(details, make(setup)).await.map(Component::StateStore),
             Constructor::SecretStore(make) => first_generation(details, make(setup)).await.map(Component::SecretStore),
+            Constructor::ConfigurationStore(make) => {
+                first_generation(details, make(setup)).await.map(Component::ConfigurationStore)
+            }
+            Constructor::LockStore(make) => first_generation(details, make(setup)).await.map(Component::LockStore),
+            Constructor::CryptoProvider(make) => {
+                first_generation(details, make(setup)).await.map(Component::CryptoProvider)
+            }
+            Constructor::Conversation(make) => {
+                first_generation(details, make(setup)).await.map(Component::Conversation)
+            }
+            Constructor::HttpMiddleware(make) => {
+                first_generation(details, make(setup)).await.map(Component::HttpMiddleware)
+            }
         }
     }
 }
