@@ -7,10 +7,15 @@ mod cbc;
 mod cbc_hmac;
 mod fault;
 mod json_key;
+mod jwks;
 mod key;
 mod key_text;
+mod local_keys;
+mod local_storage;
 mod pem_key;
+mod registrations;
 mod signature;
 mod symmetric;
 
 use fault::Fault;
+pub use registrations::REGISTRATIONS;
