@@ -18,24 +18,6 @@ use crate::{BlockSettings, Details, LoadError, Loaded, LoadedComponents, Owner, 
 /// How long a component may take to start when its resource does not say. From the target.
 const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Names that the runtime itself reads from the metadata of a component, whatever its type.
-const RUNTIME_NAMES: &[(Family, &[&str])] = &[
-    (
-        Family::State,
-        &[
-            "keyPrefix",
-            "actorStateStore",
-            "primaryEncryptionKey",
-            "secondaryEncryptionKey",
-            "outboxPublishPubsub",
-            "outboxPublishTopic",
-            "outboxPubsub",
-            "outboxDiscardWhenMissingState",
-        ],
-    ),
-    (Family::Lock, &["keyPrefix"]),
-];
-
 /// A component that its block lets in.
 pub struct Admitted {
     /// Its metadata as the backend is given it.
@@ -255,11 +237,8 @@ fn warn_of_deprecation(spec: &Spec, registration: &Registration) {
 }
 
 fn warn_of_misspelling(spec: &Spec, registration: &Registration, properties: &Properties) {
-    let family = registration.family();
-    let of_runtime =
-        RUNTIME_NAMES.iter().filter(|(owner, _)| *owner == family).flat_map(|(_, names)| names.iter().copied());
-    let of_type = registration.fields.iter().flat_map(|field| field.names());
-    for unrecognized in properties.near_misses(of_type.chain(of_runtime)) {
+    let fields = registration.fields.iter().chain(component::runtime_fields(registration.family()));
+    for unrecognized in properties.near_misses(fields.flat_map(|field| field.names())) {
         tracing::warn!(
             target: "dapr.runtime.processor",
             "Component {}: metadata {} is not known and is ignored; did you mean {}?",

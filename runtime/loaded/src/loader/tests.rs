@@ -57,6 +57,7 @@ const FIELD: component::Field = component::Field {
     minimum: None,
     maximum: None,
     doc: "",
+    judge: component::settings::judge::<String>,
 };
 
 const ROWS: &[Registration] = &[Registration {
