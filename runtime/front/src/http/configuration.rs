@@ -13,8 +13,8 @@ use crate::context::Requested;
 use crate::grpc::configuration_refusal;
 
 pub(super) async fn get(api: &Api, request: Routed) -> Response<Body> {
-    let (context, store) = (Requested::http(&request.headers), request.parameter("storeName"));
-    match api.configuration.get(&context, store, wanted(&request)).await {
+    let (context, store, wanted) = asked(request);
+    match api.configuration.get(&context, &store, wanted).await {
         Ok(items) if items.is_empty() => respond::empty(),
         Ok(items) => {
             let items: Map<String, Value> =
@@ -26,8 +26,8 @@ pub(super) async fn get(api: &Api, request: Routed) -> Response<Body> {
 }
 
 pub(super) async fn subscribe(api: &Api, request: Routed) -> Response<Body> {
-    let (context, store) = (Requested::http(&request.headers), request.parameter("storeName"));
-    match api.configuration.subscribe_app(&context, store, wanted(&request)).await {
+    let (context, store, wanted) = asked(request);
+    match api.configuration.subscribe_app(&context, &store, wanted).await {
         Ok(id) => answer(StatusCode::OK, &json!({ "id": id })),
         Err(error) => respond::error(&refusal(error)),
     }
@@ -46,10 +46,11 @@ pub(super) fn unsubscribe(api: &Api, request: &Routed) -> Response<Body> {
     }
 }
 
-/// The keys that stand in the query string, in their order.
-fn wanted(request: &Routed) -> Request {
-    let keys = request.query().into_iter().filter_map(|(name, value)| (name == "key").then_some(value));
-    Request { keys: keys.collect(), metadata: metadata(request) }
+/// Context, store, and the keys that stand in the query string, in their order. The body is not read.
+fn asked(request: Routed) -> (Requested, String, Request) {
+    let keys = request.query().into_iter().filter_map(|(name, value)| (name == "key").then_some(value)).collect();
+    let wanted = Request { keys, metadata: metadata(&request) };
+    (Requested::http(&request.headers), request.parameter("storeName").to_owned(), wanted)
 }
 
 fn answer(status: StatusCode, value: &Value) -> Response<Body> {

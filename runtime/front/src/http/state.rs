@@ -203,14 +203,7 @@ impl<'a> Door<'a> {
     async fn keys(&self, request: Routed) -> Result<Response<Body>, ApiError> {
         let store = self.state.store(request.parameter("storeName")).map_err(|error| self.refusal(error))?;
         store.require_listing().map_err(|error| self.refusal(error))?;
-        let present = |name| Some(first(&request, name)).filter(|value| !value.is_empty());
-        let page_size = present("pageSize").map(|text| text.parse().map_err(|_| text)).transpose();
-        let page_size = page_size.map_err(|text| {
-            errors::malformed_request_bare(format!(
-                "pageSize is {text:?}: expected a whole number from 1 to {MAX_PAGE}"
-            ))
-        })?;
-        let wanted = ListKeys { prefix: first(&request, "prefix"), page_size, token: present("token") };
+        let wanted = list_keys(&request)?;
         let list = store.keys(&Requested::http(&request.headers), wanted).await;
         Ok(respond::json(StatusCode::OK, keys_answer(&list.map_err(|error| self.refusal(error))?)))
     }
@@ -278,6 +271,16 @@ impl<'a> Door<'a> {
 /// The target's HTTP door wraps this error once more.
 fn illegal_key(store: &str, key: &str, message: &str) -> ApiError {
     errors::state_illegal_key(store, key, errors::state_illegal_key(store, key, message))
+}
+
+/// The query string of a listing of keys.
+fn list_keys(request: &Routed) -> Result<ListKeys, ApiError> {
+    let present = |name| Some(first(request, name)).filter(|value| !value.is_empty());
+    let page_size = present("pageSize").map(|text| text.parse().map_err(|_| text)).transpose();
+    let page_size = page_size.map_err(|text| {
+        errors::malformed_request_bare(format!("pageSize is {text:?}: expected a whole number from 1 to {MAX_PAGE}"))
+    })?;
+    Ok(ListKeys { prefix: first(request, "prefix"), page_size, token: present("token") })
 }
 
 /// The first value of a query parameter, or nothing.
