@@ -157,7 +157,7 @@ impl<'a> Item<'a> {
             Some(value) => part_of(body, value.get()),
         };
         let Self { key, etag, metadata, content_type, .. } = self;
-        Ok(SetRequest { key, value, etag, options, metadata, content_type })
+        Ok(SetRequest { key, value, etag, options, metadata, content_type, json: true })
     }
 
     pub(super) fn into_delete(mut self, extra: &Metadata) -> DeleteRequest {
