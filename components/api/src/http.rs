@@ -3,13 +3,14 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use http_body_util::{BodyExt as _, Collected, Empty, Full, Limited};
 
 use crate::{Error, ErrorKind, Retry};
 
@@ -32,8 +33,11 @@ pub fn full_body(content: impl Into<Bytes>) -> HttpBody {
 /// # Errors
 /// `Unavailable` when it is longer, or when it breaks off.
 pub async fn read_body(body: HttpBody, limit: usize) -> Result<Bytes, Error> {
-    let read = Limited::new(body, limit).collect().await;
-    read.map(http_body_util::Collected::to_bytes)
+    // Boxed, because the compiler cannot tell for every lifetime of a caller that the bare future is `Send`.
+    let reading: Pin<Box<dyn Future<Output = Result<Collected<Bytes>, Box<dyn StdError + Send + Sync>>> + Send>> =
+        Box::pin(Limited::new(body, limit).collect());
+    let read = reading.await;
+    read.map(Collected::to_bytes)
         .map_err(|cause| Error::new(ErrorKind::Unavailable, "reading the answer failed").caused_by(cause))
 }
 
