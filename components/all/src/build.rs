@@ -13,6 +13,10 @@ pub fn registrations() -> Vec<&'static Registration> {
     let backends: &[&'static [Registration]] = &[
         #[cfg(feature = "local")]
         local::REGISTRATIONS,
+        #[cfg(feature = "postgres")]
+        postgres::REGISTRATIONS,
+        #[cfg(feature = "etcd")]
+        etcd::REGISTRATIONS,
         #[cfg(feature = "spiffeprobe")]
         spiffeprobe::REGISTRATIONS,
     ];
