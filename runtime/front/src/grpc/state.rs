@@ -51,7 +51,7 @@ pub(super) async fn save(state: &State, request: Request<v1::SaveStateRequest>) 
     for item in &request.states {
         check_json(item)?;
     }
-    let requests = request.states.into_iter().map(set_request).collect();
+    let requests = request.states.into_iter().map(saved).collect();
     store.save(&context, requests).await.map_err(refusal)?;
     Ok(())
 }
@@ -113,13 +113,22 @@ fn bulk_item(item: BulkItem) -> v1::BulkStateItem {
 
 /// A value said to be JSON must be JSON. It is stored as it is all the same. A missing key is told by the block.
 fn check_json(item: &StateItem) -> Result<(), ApiError> {
-    if item.metadata.get("contentType").map(String::as_str) != Some("application/json") || item.key.is_empty() {
+    if !is_json(item) || item.key.is_empty() {
         return Ok(());
     }
     match serde_json::from_slice::<&RawValue>(&item.value) {
         Ok(_) => Ok(()),
         Err(_) => json_fault::only_value(&item.value).map_err(errors::generic),
     }
+}
+
+fn is_json(item: &StateItem) -> bool {
+    item.metadata.get("contentType").is_some_and(|given| given == "application/json")
+}
+
+/// The target looks at the content type of what is saved; values of a transaction are bytes to it.
+fn saved(item: StateItem) -> SetRequest {
+    SetRequest { json: is_json(&item), ..set_request(item) }
 }
 
 fn set_request(item: StateItem) -> SetRequest {
@@ -130,6 +139,7 @@ fn set_request(item: StateItem) -> SetRequest {
         options: options(item.options),
         metadata: item.metadata.into_iter().collect(),
         content_type: None,
+        json: false,
     }
 }
 
@@ -233,6 +243,13 @@ mod tests {
         assert_eq!((error.code(), error.message()), (Code::Unknown, said));
         let nameless = StateItem { key: String::new(), ..item("odd", "application/json") };
         assert!(check_json(&nameless).is_ok(), "the block tells the missing key");
+    }
+
+    #[test]
+    fn only_what_is_saved_as_json_is_json_to_the_store() {
+        assert!(saved(item("1", "application/json")).json);
+        assert!(!saved(item("1", "text/plain")).json);
+        assert!(!set_request(item("1", "application/json")).json, "values of a transaction are bytes");
     }
 
     #[test]

@@ -430,7 +430,7 @@ impl<'a> Item<'a> {
         self.metadata.extend(extra.clone());
         let value = self.value.map_or_else(|| Bytes::from_static(b"null"), |value| part_of(body, value.get()));
         let Self { key, etag, metadata, content_type, .. } = self;
-        SetRequest { key, value, etag, options, metadata, content_type }
+        SetRequest { key, value, etag, options, metadata, content_type, json: true }
     }
 
     fn into_delete(mut self, extra: &Metadata) -> DeleteRequest {
