@@ -202,10 +202,7 @@ mod tests {
         assert_eq!(read("postgresql://h"), pairs(&[("host", "h")]));
         assert_eq!(read("postgres:///d?host=/tmp&dbname=e"), pairs(&[("database", "e"), ("host", "/tmp")]));
         assert_eq!(read("postgres://a,b:7/d"), pairs(&[("database", "d"), ("host", "a,b"), ("port", "7")]));
-        assert_eq!(
-            read("postgres://u@x@host/d"),
-            pairs(&[("database", "d"), ("host", "host"), ("user", "u@x")])
-        );
+        assert_eq!(read("postgres://u@x@host/d"), pairs(&[("database", "d"), ("host", "host"), ("user", "u@x")]));
     }
 
     #[test]

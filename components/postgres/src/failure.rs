@@ -57,9 +57,10 @@ pub(crate) fn is_conflict(error: &tokio_postgres::Error) -> bool {
     code == Some(&SqlState::T_R_DEADLOCK_DETECTED) || code == Some(&SqlState::T_R_SERIALIZATION_FAILURE)
 }
 
-/// Whether another process made the same thing at the same time.
+/// Whether another process made the same thing at the same time. The server notices that at several places.
 pub(crate) fn is_duplicate(error: &tokio_postgres::Error) -> bool {
-    error.code() == Some(&SqlState::UNIQUE_VIOLATION)
+    let said = [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_TABLE];
+    error.code().is_some_and(|code| said.contains(code))
 }
 
 /// Whether the connection that said so is of no more use. A statement that was prepared before its table changed stays

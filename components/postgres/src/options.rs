@@ -68,7 +68,12 @@ fn refuse_tokens(settings: &ServerSettings) -> Result<(), Error> {
     match settings {
         ServerSettings { use_azure_ad: true, .. } => Err(message("useAzureAD", "Azure AD")),
         ServerSettings { use_aws_iam: true, .. } => Err(message("useAWSIAM", "AWS IAM")),
-        _ => Ok(()),
+        ServerSettings { aws_access_key: access, aws_secret_key: secret, .. } => {
+            if !access.is_empty() || !secret.is_empty() {
+                tracing::warn!(target: "dapr.contrib", "awsAccessKey and awsSecretKey have no effect without useAWSIAM");
+            }
+            Ok(())
+        }
     }
 }
 
@@ -286,9 +291,8 @@ mod tests {
 
     #[test]
     fn the_size_of_the_pool_is_taken_from_the_field_first() {
-        let connections = |wanted: &str| {
-            options(&[("url", "host=a pool_max_conns=7"), ("maxConns", wanted)]).unwrap().connections
-        };
+        let connections =
+            |wanted: &str| options(&[("url", "host=a pool_max_conns=7"), ("maxConns", wanted)]).unwrap().connections;
         assert_eq!((connections("2"), connections("1"), connections("0"), connections("-3")), (2, 1, 7, 7));
         let idle = options(&[("host", "a"), ("connectionMaxIdleTime", "5m")]).unwrap().idle;
         assert_eq!(idle, Duration::from_secs(300));
@@ -305,10 +309,7 @@ mod tests {
         for mode in ["cache_describe", "describe_exec", "exec", "simple_protocol"] {
             assert!(!options(&[("host", "a"), ("queryExecMode", mode)]).unwrap().prepare);
         }
-        assert_eq!(
-            why(&[("host", "a"), ("queryExecMode", "fast")]),
-            "invalid queryExecMode metadata value: fast"
-        );
+        assert_eq!(why(&[("host", "a"), ("queryExecMode", "fast")]), "invalid queryExecMode metadata value: fast");
     }
 
     #[test]

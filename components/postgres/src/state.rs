@@ -105,6 +105,17 @@ impl PostgresState {
         .await
     }
 
+    /// Reads rows by a statement that is made up for once, so that it is not kept.
+    async fn search(&self, query: Query<'_>) -> Result<Vec<Row>, Error> {
+        self.in_time(async {
+            let lease = self.pool.lease().await?;
+            let outcome = lease.rows(&query).await;
+            lease.settle(&outcome);
+            outcome.map_err(|error| failure("", &error))
+        })
+        .await
+    }
+
     /// Makes one change, each for itself committed.
     async fn change(&self, change: &Change<'_>) -> Result<(), Error> {
         let mut results = self.changes(std::slice::from_ref(change), None).await?;
@@ -139,7 +150,11 @@ impl PostgresState {
         .await
     }
 
-    async fn bulk(&self, changes: Vec<Result<Change<'_>, (String, Error)>>, options: BulkOptions) -> Result<(), BulkError> {
+    async fn bulk(
+        &self,
+        changes: Vec<Result<Change<'_>, (String, Error)>>,
+        options: BulkOptions,
+    ) -> Result<(), BulkError> {
         let mut failed = Vec::new();
         let mut sound = Vec::with_capacity(changes.len());
         for (index, change) in changes.into_iter().enumerate() {
@@ -283,8 +298,7 @@ impl KeyListing for PostgresState {
         };
         let size = request.page_size.filter(|size| *size > 0);
         let limit = size.map_or(i64::MAX, |size| i64::from(size) + 1);
-        let parameters =
-            [Parameter::Text(&request.pattern), Parameter::Integer(after), Parameter::Integer(limit)];
+        let parameters = [Parameter::Text(&request.pattern), Parameter::Integer(after), Parameter::Integer(limit)];
         let rows = self.rows(Query::new(&self.layout.sql.list, parameters)).await?;
         answer::page(&rows, size)
     }

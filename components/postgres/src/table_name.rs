@@ -49,7 +49,8 @@ fn is_name(text: &str) -> bool {
 fn after_part(text: &str) -> Option<&str> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(|letter| !is_plain(letter)).unwrap_or(text.len());
-        let starts_well = text.starts_with(|letter: char| is_plain(letter) && !letter.is_ascii_digit() && letter != '$');
+        let starts_well =
+            text.starts_with(|letter: char| is_plain(letter) && !letter.is_ascii_digit() && letter != '$');
         return if starts_well { text.get(end..) } else { None };
     };
     let mut letters = quoted.char_indices().peekable();

@@ -90,9 +90,7 @@ fn client(proof: Proof, root: Option<&str>, own: Option<OwnCertificate>) -> Resu
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match proof {
         Proof::None => Arc::new(Judge { chain: None, provider: Arc::clone(&provider) }),
-        Proof::Chain => {
-            Arc::new(Judge { chain: Some(chain(root, &provider)?), provider: Arc::clone(&provider) })
-        }
+        Proof::Chain => Arc::new(Judge { chain: Some(chain(root, &provider)?), provider: Arc::clone(&provider) }),
         Proof::Full => chain(root, &provider)?,
     };
     let builder = ClientConfig::builder_with_provider(provider)

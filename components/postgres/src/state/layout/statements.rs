@@ -80,9 +80,8 @@ impl Statements {
     fn new(table: &TableName, columns: &Columns) -> Self {
         let Columns { value, binary, etag, expires, given, insert: (column, inserted), update, .. } = columns;
         let Columns { etag_parameter, same_etag, .. } = columns;
-        let read = format!(
-            "SELECT key, {value}, {binary}, {etag}, floor(extract(epoch FROM {expires}))::bigint FROM {table}"
-        );
+        let read =
+            format!("SELECT key, {value}, {binary}, {etag}, floor(extract(epoch FROM {expires}))::bigint FROM {table}");
         let lives = format!("({expires} IS NULL OR {expires} >= now())");
         let end = "now() + $3 * interval '1 second'";
         let upsert = format!(

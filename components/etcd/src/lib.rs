@@ -1,0 +1,4 @@
+//! Components on etcd: state in the target's layouts.
+
+/// none
+pub const REGISTRATIONS: &[component::Registration] = &[];
