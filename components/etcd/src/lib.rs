@@ -1,4 +1,12 @@
 //! Components on etcd: state in the target's layouts.
 
-/// none
-pub const REGISTRATIONS: &[component::Registration] = &[];
+mod channel;
+mod client;
+mod endpoints;
+mod failure;
+mod messages;
+mod registrations;
+mod state;
+mod tls;
+
+pub use registrations::REGISTRATIONS;

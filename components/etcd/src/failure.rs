@@ -1,0 +1,34 @@
+//! What etcd and the way to it say, as the one error of backends.
+
+use component::{Error, ErrorKind, Retry};
+use tonic::{Code, Status};
+
+/// The error of a backend, behind the words for what was being done.
+pub(crate) fn failure(doing: &str, status: &Status) -> Error {
+    let kind = match status.code() {
+        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => ErrorKind::InvalidArgument,
+        Code::PermissionDenied | Code::Unauthenticated => ErrorKind::PermissionDenied,
+        Code::DeadlineExceeded => ErrorKind::Timeout,
+        Code::Unavailable | Code::ResourceExhausted | Code::Unknown | Code::Cancelled | Code::Aborted => {
+            ErrorKind::Unavailable
+        }
+        _ => ErrorKind::Internal,
+    };
+    Error::new(kind, format!("{doing}: {}", status.message()))
+}
+
+/// Nobody could be asked, so nothing was done.
+pub(crate) fn unreachable(reason: &str) -> Error {
+    let message = format!("no endpoint of etcd can be reached: {reason}");
+    Error::new(ErrorKind::Unavailable, message).with_retry(Retry::NotProcessed)
+}
+
+/// Nobody answered in time.
+pub(crate) fn late(doing: &str, limit: std::time::Duration) -> Error {
+    Error::new(ErrorKind::Timeout, format!("{doing}: no answer from etcd within {limit:?}"))
+}
+
+/// Whether another member, or the same one over a new connection, may answer.
+pub(crate) fn may_pass(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled)
+}
