@@ -62,6 +62,7 @@ const RULES: &[Rule] = &[
     },
     Rule { crates: "control/hub", may_use: &["base/", "contracts/", "control/"] },
     Rule { crates: "control/", may_use: &["base/", "contracts/"] },
+    Rule { crates: "tools/cli", may_use: &["base/", "contracts/", "components/all", "components/api"] },
     Rule { crates: "tools/", may_use: &["base/", "contracts/"] },
     Rule { crates: "bin", may_use: &["runtime/sidecar", "control/", "tools/", "base/service"] },
     Rule {
