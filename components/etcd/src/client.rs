@@ -105,7 +105,7 @@ impl Client {
                     Ok(answer) => return Ok(answer),
                     Err(Missed::NotSent(reason)) => return Err(unreachable(&reason)),
                     Err(Missed::Answered(status)) if tried <= members && may_pass(&status) => {}
-                    Err(Missed::Answered(status)) => return Err(failure(doing, &status)),
+                    Err(Missed::Answered(status)) => return Err(failure(doing, &status, request.encoded_len())),
                 }
             }
         };
@@ -120,7 +120,7 @@ impl Client {
         let work = async {
             self.send(method, request).await.map_err(|missed| match missed {
                 Missed::NotSent(reason) => unreachable(&reason),
-                Missed::Answered(status) => failure(doing, &status),
+                Missed::Answered(status) => failure(doing, &status, request.encoded_len()),
             })
         };
         self.in_time(work, doing).await

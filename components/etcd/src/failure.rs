@@ -3,9 +3,13 @@
 use component::{Error, ErrorKind, Retry};
 use tonic::{Code, Status};
 
-/// The error of a backend, behind the words for what was being done.
-pub(crate) fn failure(doing: &str, status: &Status) -> Error {
+/// A request of that many bytes is more than etcd takes, unless its flag `--max-request-bytes` says otherwise.
+const TOO_LARGE: usize = 3 << 19;
+
+/// The error of a backend, behind the words for what was being done with a request of `size` bytes.
+pub(crate) fn failure(doing: &str, status: &Status, size: usize) -> Error {
     let kind = match status.code() {
+        Code::ResourceExhausted if size > TOO_LARGE => ErrorKind::InvalidArgument,
         Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => ErrorKind::InvalidArgument,
         Code::PermissionDenied | Code::Unauthenticated => ErrorKind::PermissionDenied,
         Code::DeadlineExceeded => ErrorKind::Timeout,
