@@ -17,6 +17,10 @@ pub fn registrations() -> Vec<&'static Registration> {
         sqlite::REGISTRATIONS,
         #[cfg(feature = "middleware")]
         middleware::REGISTRATIONS,
+        #[cfg(feature = "postgres")]
+        postgres::REGISTRATIONS,
+        #[cfg(feature = "etcd")]
+        etcd::REGISTRATIONS,
         #[cfg(feature = "spiffeprobe")]
         spiffeprobe::REGISTRATIONS,
     ];
