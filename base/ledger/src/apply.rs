@@ -182,9 +182,7 @@ impl<'a> Step<'a> {
         match operation {
             Operation::Put { key, value, lease } => self.put(key, value, *lease).map(|()| Outcome::Put),
             Operation::Delete(keys) => self.delete_all(keys).map(Outcome::Deleted),
-            Operation::Range(request) => {
-                read::range(self.rows, self.state, request, self.now).map(Outcome::Range)
-            }
+            Operation::Range(request) => read::range(self.rows, self.state, request, self.now).map(Outcome::Range),
         }
     }
 }

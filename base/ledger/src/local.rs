@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::state::State;
 use crate::watch::LocalWatch;
 use crate::{
-    Error, Keys, Ledger, Lease, Moment, RangeAnswer, RangeRequest, Status, Txn, TxnAnswer, Watch, expiry, folder, read,
+    Error, Keys, Lease, Ledger, Moment, RangeAnswer, RangeRequest, Status, Txn, TxnAnswer, Watch, expiry, folder, read,
 };
 
 /// How many writes may wait for the one that is under way.
@@ -95,8 +95,7 @@ impl Local {
         };
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
         let thread = std::thread::Builder::new().name("ledger".to_owned());
-        let started = thread
-            .spawn(move || tracing::dispatcher::with_default(&dispatch, || committer.run(waiting)));
+        let started = thread.spawn(move || tracing::dispatcher::with_default(&dispatch, || committer.run(waiting)));
         started.map_err(|error| Error::Failed(format!("no thread for the ledger: {error}").into()))?;
         Ok(Self { writes, readers, next_end: next_end_news })
     }

@@ -7,9 +7,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 
 use crate::expiry;
-use crate::rows::{
-    Change, Record, below, change_row, history_row, key_of, key_row, place_of_change,
-};
+use crate::rows::{Change, Record, below, change_row, history_row, key_of, key_row, place_of_change};
 use crate::state::State;
 use crate::table::{Rows, RowsMut};
 use crate::{Error, Event, KeyValue, Keys, Moment, RangeAnswer, RangeRequest};
