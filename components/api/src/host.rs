@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::IdentitySource;
+use crate::{HttpClient, IdentitySource};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -24,6 +24,16 @@ pub struct Host {
     pub tasks: Tasks,
     /// Who the app is, where that can be proven: `None` without mTLS.
     pub identity: Option<Arc<dyn IdentitySource>>,
+    /// HTTP to servers outside.
+    pub http: HttpClient,
+}
+
+impl Host {
+    /// A host with the clock of the machine, without identity and without HTTP.
+    pub fn new(app: impl Into<Arc<str>>, namespace: impl Into<Arc<str>>, tasks: Tasks) -> Self {
+        let (app, namespace) = (app.into(), namespace.into());
+        Self { app, namespace, clock: Clock::system(), tasks, identity: None, http: HttpClient::none() }
+    }
 }
 
 /// Time of day, replaceable in tests.

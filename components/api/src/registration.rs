@@ -5,6 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::configuration::ConfigurationStore;
+use crate::conversation::Conversation;
+use crate::crypto::CryptoProvider;
+use crate::lock::LockStore;
+use crate::middleware::HttpMiddleware;
 use crate::secrets::SecretStore;
 use crate::settings::Field;
 use crate::state::StateStore;
@@ -64,6 +69,16 @@ pub enum Constructor {
     StateStore(fn(Setup) -> Constructing<dyn StateStore>),
     /// Makes a secret store.
     SecretStore(fn(Setup) -> Constructing<dyn SecretStore>),
+    /// Makes a configuration store.
+    ConfigurationStore(fn(Setup) -> Constructing<dyn ConfigurationStore>),
+    /// Makes a lock store.
+    LockStore(fn(Setup) -> Constructing<dyn LockStore>),
+    /// Makes a provider of cryptography.
+    CryptoProvider(fn(Setup) -> Constructing<dyn CryptoProvider>),
+    /// Makes a service that converses.
+    Conversation(fn(Setup) -> Constructing<dyn Conversation>),
+    /// Makes an HTTP middleware.
+    HttpMiddleware(fn(Setup) -> Constructing<dyn HttpMiddleware>),
 }
 
 impl Registration {
@@ -72,6 +87,11 @@ impl Registration {
         match self.constructor {
             Constructor::StateStore(_) => Family::State,
             Constructor::SecretStore(_) => Family::SecretStores,
+            Constructor::ConfigurationStore(_) => Family::Configuration,
+            Constructor::LockStore(_) => Family::Lock,
+            Constructor::CryptoProvider(_) => Family::Crypto,
+            Constructor::Conversation(_) => Family::Conversation,
+            Constructor::HttpMiddleware(_) => Family::Middleware,
         }
     }
 

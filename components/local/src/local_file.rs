@@ -122,7 +122,7 @@ impl SecretStore for LocalFile {
 
 #[cfg(test)]
 mod tests {
-    use component::{Clock, Host, Tasks};
+    use component::{Host, Tasks};
 
     use super::*;
 
@@ -130,13 +130,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         let path = ("SecretsFile", file.path().to_str().unwrap());
-        let host = Host {
-            app: "app".into(),
-            namespace: "".into(),
-            clock: Clock::system(),
-            tasks: Tasks::new(|_, _| ()),
-            identity: None,
-        };
+        let host = Host::new("app", "", Tasks::new(|_, _| ()));
         let properties = pairs.iter().copied().chain([path]).collect();
         construct(Setup { name: "secrets".to_owned(), properties, host }).await
     }
@@ -202,13 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_file_is_named() {
-        let host = Host {
-            app: "app".into(),
-            namespace: "".into(),
-            clock: Clock::system(),
-            tasks: Tasks::new(|_, _| ()),
-            identity: None,
-        };
+        let host = Host::new("app", "", Tasks::new(|_, _| ()));
         let properties = [("secretsFile", "no/such.json")].into_iter().collect();
         let error = construct(Setup { name: "s".to_owned(), properties, host }).await.err().unwrap().to_string();
         assert!(error.starts_with("secrets file no/such.json cannot be read: "), "{error}");

@@ -12,7 +12,7 @@ use component::state::{
     BulkError, BulkOptions, Concurrency, DeleteRequest, GetRequest, KeysRequest, Operation, Options, SetRequest,
     StateStore, Stored, Transaction,
 };
-use component::{CallContext, Clock, Constructor, ErrorKind, Host, Metadata, Properties, Setup, Tasks};
+use component::{CallContext, Constructor, ErrorKind, Host, Metadata, Properties, Setup, Tasks};
 use tokio_util::task::TaskTracker;
 
 /// One store under test.
@@ -343,7 +343,7 @@ async fn make(component_type: &str) -> Arc<dyn StateStore> {
     let Constructor::StateStore(construct) = row.constructor else { panic!("{component_type} is no state store") };
     let tracker = TaskTracker::new();
     let tasks = Tasks::new(move |_, work| drop(tracker.spawn(work)));
-    let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks, identity: None };
+    let host = Host::new("app", "", tasks);
     construct(Setup { name: "store".to_owned(), properties: Properties::default(), host }).await.unwrap()
 }
 

@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use ::http::uri::{Authority, PathAndQuery, Scheme};
@@ -13,21 +12,17 @@ use call::{Answer, Call, Failure, Metadata, Payload, Verb};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioTimer;
 use service::dial::Dialer;
-use service::{Body, Executor, Tasks};
+use service::{Body, HttpClient, HttpClientError, Tasks};
 use tonic::Code;
 
 use crate::channel::{Options, Protocol, Slot};
 
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
-const MAX_IDLE: usize = 64;
 const CONFIGURATION_LIMIT: u64 = 1 << 20;
 
 /// An HTTP server that calls go to.
 pub(crate) struct HttpChannel {
-    client: Client<Dialer, Body>,
+    client: HttpClient,
     target: Target,
     token: Option<HeaderValue>,
     version: Version,
@@ -60,18 +55,9 @@ impl HttpChannel {
     }
 
     pub(crate) fn new(dialer: Dialer, target: Target, http2: bool, max_headers: usize, tasks: &Tasks) -> Self {
-        let mut builder = Client::builder(Executor::new(tasks.clone()));
-        builder
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .http2_only(http2)
-            .http2_max_header_list_size(u32::try_from(max_headers).unwrap_or(u32::MAX))
-            .http1_max_buf_size(max_headers.max(64 << 10))
-            .set_host(true);
+        let client = HttpClient::new(dialer, http2, max_headers, tasks);
         let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-        Self { client: builder.build(dialer), target, token: None, version }
+        Self { client, target, token: None, version }
     }
 
     fn with_token(mut self, token: Option<HeaderValue>) -> Self {
@@ -101,7 +87,7 @@ impl HttpChannel {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         *request.version_mut() = self.version;
-        let response = self.client.request(request).await.map_err(|error| failure(&error))?;
+        let response = self.client.send(request).await.map_err(failure)?;
         answer(response.map(|body| Held::new(body, slot))).await
     }
 
@@ -160,7 +146,7 @@ impl HttpChannel {
         if let Some(token) = &self.token {
             headers.insert(security::token::HEADER, token.clone());
         }
-        let response = self.client.request(request).await.map_err(|error| failure(&error))?;
+        let response = self.client.send(request).await.map_err(failure)?;
         if response.status() != StatusCode::OK {
             return Ok(None);
         }
@@ -184,11 +170,7 @@ impl HttpChannel {
         let mut request = Request::new(service::body::empty());
         *request.uri_mut() = uri;
         *request.version_mut() = self.version;
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| format!("Network error: {}", failure(&error).message))?;
+        let response = self.client.send(request).await.map_err(|error| format!("Network error: {}", error.message))?;
         let status = response.status();
         // Read to the end, so that the connection can be used again.
         let mut body = response.into_body();
@@ -300,20 +282,8 @@ async fn read_short(body: Held) -> Result<Bytes, Failure> {
 }
 
 /// What a failed request means: a connection that could not be made was not used.
-fn failure(error: &hyper_util::client::legacy::Error) -> Failure {
-    let mut message = String::new();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(next) = cause {
-        if !message.is_empty() {
-            message.push_str(": ");
-        }
-        message.push_str(&next.to_string());
-        cause = next.source();
-    }
-    if message.is_empty() {
-        message = error.to_string();
-    }
-    Failure { code: None, message, unsent: error.is_connect() }
+fn failure(error: HttpClientError) -> Failure {
+    Failure { code: None, message: error.message, unsent: error.unsent }
 }
 
 /// A body that holds the app's concurrency slot until it has been read.

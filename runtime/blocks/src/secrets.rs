@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use component::secrets::{Secret, SecretStore};
-use component::{CallContext, Metadata};
+use component::{CallContext, Family, Metadata};
 use loaded::{LoadedComponents, Pinned};
 
 /// The secrets API of one app.
@@ -116,7 +116,7 @@ impl Secrets {
 
     fn store(&self, name: &str) -> Result<Pinned<dyn SecretStore>, Error> {
         let pinned = self.components.secret_store(name).and_then(|store| store.pin().ok());
-        pinned.ok_or_else(|| match self.components.has_secret_stores() {
+        pinned.ok_or_else(|| match self.components.has_any(Family::SecretStores) {
             true => Error::NotFound { store: name.to_owned() },
             false => Error::NotConfigured,
         })

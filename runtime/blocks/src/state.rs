@@ -12,7 +12,7 @@ pub use component::state::{
     Transaction,
 };
 use component::state::{BulkOptions, StateStore};
-use component::{CallContext, Metadata};
+use component::{CallContext, Family, Metadata};
 use loaded::{LoadedComponents, Pinned};
 
 pub use admission::admit;
@@ -62,7 +62,7 @@ impl State {
         let pinned = self.components.state_store(name).and_then(|store| store.pin().ok());
         match pinned {
             Some(store) => Ok(Store { name, app: &self.app, namespace: &self.namespace, store }),
-            None if self.components.has_state_stores() => Err(Error::NotFound { store: name.to_owned() }),
+            None if self.components.has_any(Family::State) => Err(Error::NotFound { store: name.to_owned() }),
             None => Err(Error::NotConfigured { store: name.to_owned() }),
         }
     }

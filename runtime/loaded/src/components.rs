@@ -4,9 +4,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use component::configuration::ConfigurationStore;
+use component::conversation::Conversation;
+use component::crypto::CryptoProvider;
+use component::lock::LockStore;
+use component::middleware::HttpMiddleware;
 use component::secrets::SecretStore;
 use component::state::StateStore;
-use component::{Backend, Error, Spec};
+use component::{Backend, Error, Family, Spec};
 
 use crate::Loaded;
 
@@ -20,8 +25,8 @@ pub struct LoadedComponents {
 struct Shared {
     /// In the order they were loaded.
     entries: Vec<Entry>,
-    state_stores: HashMap<Arc<str>, Arc<Loaded<dyn StateStore>>>,
-    secret_stores: HashMap<Arc<str>, Arc<Loaded<dyn SecretStore>>>,
+    /// By name, which no two components share.
+    named: HashMap<Arc<str>, Component>,
 }
 
 struct Entry {
@@ -34,6 +39,11 @@ struct Entry {
 pub(crate) enum Component {
     StateStore(Arc<Loaded<dyn StateStore>>),
     SecretStore(Arc<Loaded<dyn SecretStore>>),
+    ConfigurationStore(Arc<Loaded<dyn ConfigurationStore>>),
+    LockStore(Arc<Loaded<dyn LockStore>>),
+    CryptoProvider(Arc<Loaded<dyn CryptoProvider>>),
+    Conversation(Arc<Loaded<dyn Conversation>>),
+    HttpMiddleware(Arc<Loaded<dyn HttpMiddleware>>),
 }
 
 /// What the metadata API tells of a component.
@@ -52,22 +62,63 @@ pub struct ComponentInfo {
 impl LoadedComponents {
     /// The state store of a name.
     pub fn state_store(&self, name: &str) -> Option<Arc<Loaded<dyn StateStore>>> {
-        self.read().state_stores.get(name).cloned()
-    }
-
-    /// Whether there is any state store.
-    pub fn has_state_stores(&self) -> bool {
-        !self.read().state_stores.is_empty()
+        match self.read().named.get(name) {
+            Some(Component::StateStore(found)) => Some(Arc::clone(found)),
+            _ => None,
+        }
     }
 
     /// The secret store of a name.
     pub fn secret_store(&self, name: &str) -> Option<Arc<Loaded<dyn SecretStore>>> {
-        self.read().secret_stores.get(name).cloned()
+        match self.read().named.get(name) {
+            Some(Component::SecretStore(found)) => Some(Arc::clone(found)),
+            _ => None,
+        }
     }
 
-    /// Whether there is any secret store.
-    pub fn has_secret_stores(&self) -> bool {
-        !self.read().secret_stores.is_empty()
+    /// The configuration store of a name.
+    pub fn configuration_store(&self, name: &str) -> Option<Arc<Loaded<dyn ConfigurationStore>>> {
+        match self.read().named.get(name) {
+            Some(Component::ConfigurationStore(found)) => Some(Arc::clone(found)),
+            _ => None,
+        }
+    }
+
+    /// The lock store of a name.
+    pub fn lock_store(&self, name: &str) -> Option<Arc<Loaded<dyn LockStore>>> {
+        match self.read().named.get(name) {
+            Some(Component::LockStore(found)) => Some(Arc::clone(found)),
+            _ => None,
+        }
+    }
+
+    /// The provider of cryptography of a name.
+    pub fn crypto_provider(&self, name: &str) -> Option<Arc<Loaded<dyn CryptoProvider>>> {
+        match self.read().named.get(name) {
+            Some(Component::CryptoProvider(found)) => Some(Arc::clone(found)),
+            _ => None,
+        }
+    }
+
+    /// The service that converses of a name.
+    pub fn conversation(&self, name: &str) -> Option<Arc<Loaded<dyn Conversation>>> {
+        match self.read().named.get(name) {
+            Some(Component::Conversation(found)) => Some(Arc::clone(found)),
+            _ => None,
+        }
+    }
+
+    /// The HTTP middleware of a name.
+    pub fn http_middleware(&self, name: &str) -> Option<Arc<Loaded<dyn HttpMiddleware>>> {
+        match self.read().named.get(name) {
+            Some(Component::HttpMiddleware(found)) => Some(Arc::clone(found)),
+            _ => None,
+        }
+    }
+
+    /// Whether there is any component of a family.
+    pub fn has_any(&self, family: Family) -> bool {
+        self.read().entries.iter().any(|entry| entry.component.family() == family)
     }
 
     /// All components in the order they were loaded, for the metadata API.
@@ -101,12 +152,8 @@ impl LoadedComponents {
 
     /// Adds a component whose name is free.
     pub(crate) fn insert(&self, spec: Spec, component: Component) {
-        let name: Arc<str> = spec.name.as_str().into();
         let mut shared = self.write();
-        match &component {
-            Component::StateStore(store) => drop(shared.state_stores.insert(name, Arc::clone(store))),
-            Component::SecretStore(store) => drop(shared.secret_stores.insert(name, Arc::clone(store))),
-        }
+        shared.named.insert(spec.name.as_str().into(), component.clone());
         shared.entries.push(Entry { spec, component });
     }
 
@@ -120,18 +167,40 @@ impl LoadedComponents {
 }
 
 impl Component {
+    fn family(&self) -> Family {
+        match self {
+            Component::StateStore(_) => Family::State,
+            Component::SecretStore(_) => Family::SecretStores,
+            Component::ConfigurationStore(_) => Family::Configuration,
+            Component::LockStore(_) => Family::Lock,
+            Component::CryptoProvider(_) => Family::Crypto,
+            Component::Conversation(_) => Family::Conversation,
+            Component::HttpMiddleware(_) => Family::Middleware,
+        }
+    }
+
+    /// Only these two blocks tell abilities, as in the target.
     fn capabilities(&self) -> Vec<&'static str> {
         match self {
-            Component::StateStore(store) => store.pin().map(|store| store.capabilities()),
-            Component::SecretStore(store) => store.pin().map(|store| store.capabilities()),
+            Component::StateStore(store) => store.pin().map(|store| store.capabilities()).unwrap_or_default(),
+            Component::SecretStore(store) => store.pin().map(|store| store.capabilities()).unwrap_or_default(),
+            Component::ConfigurationStore(_)
+            | Component::LockStore(_)
+            | Component::CryptoProvider(_)
+            | Component::Conversation(_)
+            | Component::HttpMiddleware(_) => Vec::new(),
         }
-        .unwrap_or_default()
     }
 
     async fn close(&self) -> Result<(), Error> {
         match self {
             Component::StateStore(store) => drain(store).await,
             Component::SecretStore(store) => drain(store).await,
+            Component::ConfigurationStore(store) => drain(store).await,
+            Component::LockStore(store) => drain(store).await,
+            Component::CryptoProvider(provider) => drain(provider).await,
+            Component::Conversation(service) => drain(service).await,
+            Component::HttpMiddleware(middleware) => drain(middleware).await,
         }
     }
 }

@@ -18,24 +18,6 @@ use crate::{Details, LoadError, Loaded, LoadedComponents, Owner, Resolved, resol
 /// How long a component may take to start when its resource does not say. From the target.
 const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Names that the runtime itself reads from the metadata of a component, whatever its type.
-const RUNTIME_NAMES: &[(Family, &[&str])] = &[
-    (
-        Family::State,
-        &[
-            "keyPrefix",
-            "actorStateStore",
-            "primaryEncryptionKey",
-            "secondaryEncryptionKey",
-            "outboxPublishPubsub",
-            "outboxPublishTopic",
-            "outboxPubsub",
-            "outboxDiscardWhenMissingState",
-        ],
-    ),
-    (Family::Lock, &["keyPrefix"]),
-];
-
 /// What happens to the metadata of a component between the resolving of its secrets and its being made: `sidecar` fills
 /// in placeholders and asks the blocks whether they admit the component. An error keeps it from being loaded.
 pub type Admission = Arc<dyn Fn(&Spec, Properties) -> Result<Properties, Error> + Send + Sync>;
@@ -203,6 +185,19 @@ impl Loader {
         match how {
             Constructor::StateStore(make) => first_generation(details, make(setup)).await.map(Component::StateStore),
             Constructor::SecretStore(make) => first_generation(details, make(setup)).await.map(Component::SecretStore),
+            Constructor::ConfigurationStore(make) => {
+                first_generation(details, make(setup)).await.map(Component::ConfigurationStore)
+            }
+            Constructor::LockStore(make) => first_generation(details, make(setup)).await.map(Component::LockStore),
+            Constructor::CryptoProvider(make) => {
+                first_generation(details, make(setup)).await.map(Component::CryptoProvider)
+            }
+            Constructor::Conversation(make) => {
+                first_generation(details, make(setup)).await.map(Component::Conversation)
+            }
+            Constructor::HttpMiddleware(make) => {
+                first_generation(details, make(setup)).await.map(Component::HttpMiddleware)
+            }
         }
     }
 }
@@ -226,11 +221,8 @@ fn warn_of_deprecation(spec: &Spec, registration: &Registration) {
 }
 
 fn warn_of_misspelling(spec: &Spec, registration: &Registration, properties: &Properties) {
-    let family = registration.family();
-    let of_runtime =
-        RUNTIME_NAMES.iter().filter(|(owner, _)| *owner == family).flat_map(|(_, names)| names.iter().copied());
-    let of_type = registration.fields.iter().flat_map(|field| field.names());
-    for unrecognized in properties.near_misses(of_type.chain(of_runtime)) {
+    let fields = registration.fields.iter().chain(component::runtime_fields(registration.family()));
+    for unrecognized in properties.near_misses(fields.flat_map(|field| field.names())) {
         tracing::warn!(
             target: "dapr.runtime.processor",
             "Component {}: metadata {} is not known and is ignored; did you mean {}?",

@@ -36,6 +36,7 @@ pub(crate) async fn load(
         clock: Clock::system(),
         tasks: component::Tasks::new(move |name, work| drop(spawner.spawn(name, work))),
         identity: surroundings.identity,
+        http: crate::outbound::client(surroundings.tasks),
     };
     let loader = Loader::new(components::registry(), host, admission(options, environment), components.clone());
     loader.load_all(specs).await.map_err(|error| Fatal::new(error.to_string()))

@@ -7,6 +7,7 @@ mod endpoints;
 mod entry;
 mod host;
 pub mod options;
+mod outbound;
 mod own_identity;
 mod providers;
 mod run;

@@ -1,6 +1,6 @@
 //! What the secrets API promises, on a real secrets file.
 
-use component::{Clock, Host, MetadataItem, Registry, Spec, Tasks};
+use component::{Host, MetadataItem, Registry, Spec, Tasks};
 use loaded::Loader;
 
 use super::*;
@@ -10,13 +10,7 @@ const CONTENT: &str = r#"{"a":"1","b":"2","c":"3"}"#;
 async fn secrets(scope: Option<Scope>) -> Secrets {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), CONTENT).unwrap();
-    let host = Host {
-        app: "app".into(),
-        namespace: "".into(),
-        clock: Clock::system(),
-        tasks: Tasks::new(|_, _| ()),
-        identity: None,
-    };
+    let host = Host::new("app", "", Tasks::new(|_, _| ()));
     let components = LoadedComponents::default();
     let loader = Loader::new(
         Registry::new(local::REGISTRATIONS, &[]),

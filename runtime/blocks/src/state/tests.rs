@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use component::state::{BulkError, Concurrency, Options, Transactional};
 use component::{
-    Backend, Clock, Constructing, Constructor, ErrorKind, Host, MetadataItem, Registration, Registry, Setup, Spec,
-    Tasks, Version,
+    Backend, Constructing, Constructor, ErrorKind, Host, MetadataItem, Registration, Registry, Setup, Spec, Tasks,
+    Version,
 };
 use loaded::Loader;
 
@@ -85,13 +85,7 @@ const fn row(component_type: &'static str, make: fn(Setup) -> Constructing<dyn S
 const ROWS: &[Registration] = &[row("state.poor", poor), row("state.narrow", narrow)];
 
 async fn state(stores: &[(&str, &str, &str)]) -> State {
-    let host = Host {
-        app: "app".into(),
-        namespace: "".into(),
-        clock: Clock::system(),
-        tasks: Tasks::new(|_, _| ()),
-        identity: None,
-    };
+    let host = Host::new("app", "", Tasks::new(|_, _| ()));
     let components = LoadedComponents::default();
     let registry = Registry::new(local::REGISTRATIONS.iter().chain(ROWS), &[]);
     let admission: loaded::Admission = Arc::new(|spec, properties| admit(spec, &properties).map(|()| properties));

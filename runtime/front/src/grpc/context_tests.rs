@@ -13,8 +13,8 @@ use component::state::{
     Transactional,
 };
 use component::{
-    Backend, CallContext, Clock, Constructing, Constructor, Error, ErrorKind, Host, Metadata, Registration, Registry,
-    Setup, Spec, Tasks, Version,
+    Backend, CallContext, Constructing, Constructor, Error, ErrorKind, Host, Metadata, Registration, Registry, Setup,
+    Spec, Tasks, Version,
 };
 use loaded::{LoadedComponents, Loader};
 use tokio_util::sync::CancellationToken;
@@ -112,13 +112,7 @@ const ROWS: &[Registration] = &[
 ];
 
 async fn probes() -> (State, Secrets) {
-    let host = Host {
-        app: "app".into(),
-        namespace: "".into(),
-        clock: Clock::system(),
-        tasks: Tasks::new(|_, _| ()),
-        identity: None,
-    };
+    let host = Host::new("app", "", Tasks::new(|_, _| ()));
     let components = LoadedComponents::default();
     let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties));
     let loader = Loader::new(Registry::new(ROWS, &[]), host, admission, components.clone());

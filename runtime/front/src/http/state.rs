@@ -492,7 +492,7 @@ fn transaction_body(body: &[u8]) -> Result<TransactionBody<'_>, String> {
 mod tests {
     use std::sync::Arc;
 
-    use component::{Clock, Host, Registry, Spec, Tasks};
+    use component::{Host, Registry, Spec, Tasks};
     use http::{HeaderMap, Method, Uri};
     use loaded::{LoadedComponents, Loader};
 
@@ -501,7 +501,7 @@ mod tests {
     async fn state() -> State {
         let components = LoadedComponents::default();
         let tasks = Tasks::new(|_, _| ());
-        let host = Host { app: "app".into(), namespace: "".into(), clock: Clock::system(), tasks, identity: None };
+        let host = Host::new("app", "", tasks);
         let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties));
         let loader = Loader::new(Registry::new(local::REGISTRATIONS, &[]), host, admission, components.clone());
         let spec = Spec {

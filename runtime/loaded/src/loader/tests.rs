@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use component::secrets::{Secret, SecretStore};
-use component::{Backend, Clock, ErrorKind, Metadata, MetadataItem, SecretReference, Tasks};
+use component::{Backend, ErrorKind, Metadata, MetadataItem, SecretReference, Tasks};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
@@ -57,6 +57,7 @@ const FIELD: component::Field = component::Field {
     minimum: None,
     maximum: None,
     doc: "",
+    judge: component::settings::judge::<String>,
 };
 
 const ROWS: &[Registration] = &[Registration {
@@ -96,13 +97,7 @@ struct Fixture {
 fn fixture() -> Fixture {
     let lines = Lines::default();
     let log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
-    let host = Host {
-        app: "app".into(),
-        namespace: "".into(),
-        clock: Clock::system(),
-        tasks: Tasks::new(|_, _| ()),
-        identity: None,
-    };
+    let host = Host::new("app", "", Tasks::new(|_, _| ()));
     let admission: Admission = Arc::new(|spec, properties| match spec.name.as_str() {
         "banned" => Err(Error::new(ErrorKind::InvalidArgument, "no")),
         _ => Ok(properties.iter().map(|(name, value)| (name, value.replace("{appID}", "app"))).collect()),
@@ -326,5 +321,5 @@ async fn closing_takes_everything_out_of_use() {
     let held = fixture.loader.components.secret_store("a").unwrap();
     assert!(fixture.loader.components.close().await.is_empty());
     assert!(held.pin().is_err());
-    assert!(!fixture.loader.components.has_secret_stores());
+    assert!(!fixture.loader.components.has_any(component::Family::SecretStores));
 }

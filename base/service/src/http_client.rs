@@ -1,0 +1,75 @@
+//! The pooling HTTP client for servers outside the fleet and for HTTP apps. Used by the app channel, by HTTP endpoints and
+//! by what components are offered; calls between processes go through [`crate::Connections`].
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioTimer;
+
+use crate::dial::Dialer;
+use crate::{Body, Executor, Tasks};
+
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+const MAX_IDLE: usize = 64;
+/// Smallest buffer for the head of an HTTP/1.1 answer.
+const MIN_HEAD: usize = 64 << 10;
+
+/// An HTTP client. A clone shares its connections.
+#[derive(Clone)]
+pub struct HttpClient(Client<Dialer, Body>);
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub struct HttpClientError {
+    /// What went wrong, from the outermost cause to the innermost.
+    pub message: String,
+    /// Whether no connection could be made, so that nothing was sent.
+    pub unsent: bool,
+}
+
+impl HttpClient {
+    /// A client that connects with `dialer`. With `http2` it speaks only HTTP/2, without negotiation. An answer may have
+    /// `max_headers` bytes of headers.
+    #[must_use]
+    pub fn new(dialer: Dialer, http2: bool, max_headers: usize, tasks: &Tasks) -> Self {
+        let mut builder = Client::builder(Executor::new(tasks.clone()));
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE)
+            .http2_only(http2)
+            .http2_max_header_list_size(u32::try_from(max_headers).unwrap_or(u32::MAX))
+            .http1_max_buf_size(max_headers.max(MIN_HEAD))
+            .set_host(true);
+        Self(builder.build(dialer))
+    }
+
+    /// Sends a request with an absolute URL; the answer's body streams. Redirects are not followed.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, HttpClientError> {
+        self.0.request(request).await.map_err(|error| HttpClientError::from(&error))
+    }
+}
+
+impl From<&hyper_util::client::legacy::Error> for HttpClientError {
+    fn from(error: &hyper_util::client::legacy::Error) -> Self {
+        let mut message = String::new();
+        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+        while let Some(next) = cause {
+            if !message.is_empty() {
+                message.push_str(": ");
+            }
+            message.push_str(&next.to_string());
+            cause = next.source();
+        }
+        if message.is_empty() {
+            message = error.to_string();
+        }
+        Self { message, unsent: error.is_connect() }
+    }
+}
