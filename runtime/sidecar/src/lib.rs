@@ -1,6 +1,7 @@
 //! daprd itself: options, wiring, component lifecycle, shutdown. The only crate that knows every other part of the runtime.
 
 mod access_control;
+mod cluster;
 mod components;
 mod discovery;
 mod endpoints;
