@@ -1,6 +1,8 @@
 //! The list of backends under test: one line per technology and kind here, everything about it in its file.
 
+mod etcd;
 mod memory;
+mod postgres;
 
 use crate::Backend;
 use crate::configuration::ConfigurationStores;
@@ -9,7 +11,7 @@ use crate::state::StateStores;
 
 /// Every state store.
 pub(crate) fn state_stores() -> Vec<&'static Backend<StateStores>> {
-    let technologies: &[&'static [Backend<StateStores>]] = &[memory::STATE];
+    let technologies: &[&'static [Backend<StateStores>]] = &[memory::STATE, postgres::STATE, etcd::STATE];
     technologies.iter().copied().flatten().collect()
 }
 

@@ -69,7 +69,7 @@ const RULES: &[Rule] = &[
         crates: "tests/conformance",
         may_use: &["base/", "contracts/", "components/all", "components/api", "tests/servers", "tests/testkit"],
     },
-    Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit"] },
+    Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit", "tests/servers"] },
     Rule { crates: "benches", may_use: &["base/", "contracts/", "tests/testkit"] },
     Rule { crates: "examples/", may_use: &[] },
     Rule {
@@ -86,8 +86,9 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// What any crate may use in its tests besides: the testkit, and the components that need no server, with their traits, in place of fakes.
-const IN_TESTS: &[&str] = &["tests/testkit", "components/api", "components/local"];
+/// What any crate may use in its tests besides: the testkit, the real servers, and, in place of fakes, the components that
+/// need no server, with their traits.
+const IN_TESTS: &[&str] = &["tests/testkit", "tests/servers", "components/api", "components/local"];
 
 /// Problems with what the members depend on.
 pub(crate) fn check(workspace: &Workspace) -> Vec<Problem> {
