@@ -276,6 +276,20 @@ async fn secret_references_are_resolved_from_loaded_stores() {
 }
 
 #[tokio::test]
+async fn an_error_does_not_quote_what_came_from_a_secret() {
+    let fixture = fixture();
+    let secret = "s3cret\twith \"quotes\"";
+    let user = Spec {
+        secret_store: "vault".to_owned(),
+        ..spec("user", vec![reference("fail", "token", ""), reference("part", "part", ""), item("plain", "plain")])
+    };
+    let vault = spec("vault", vec![item("token", secret), item("part", "s3cret")]);
+    let error = fixture.loader.load_all(vec![vault, user]).await.unwrap_err().to_string();
+    assert!(error.ends_with(": ***"), "{error}");
+    assert!(!fixture.lines().concat().contains("s3cret"), "{:?}", fixture.lines());
+}
+
+#[tokio::test]
 async fn a_component_waits_for_its_secret_store() {
     let fixture = fixture();
     let waits = |name: &str, store: &str, secret: &str| Spec {
