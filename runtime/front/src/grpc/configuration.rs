@@ -95,3 +95,6 @@ pub(crate) fn refusal(error: Error) -> ApiError {
     tracing::debug!(target: "dapr.runtime", "{error}");
     error
 }
+
+#[cfg(test)]
+mod tests;
