@@ -225,7 +225,7 @@ async fn app(statuses: &'static [u16]) -> (Channel, mpsc::Receiver<String>) {
 }
 
 #[tokio::test]
-async fn changes_are_posted_to_the_app_also_after_it_refused_one() {
+async fn changes_are_posted_to_the_app_also_after_it_refused_one_and_only_below_their_path() {
     let (channel, mut requests) = app(&[500, 200]).await;
     let fixture = fixture(Some(channel)).await;
     let id = fixture.api.subscribe_app(&context(), "store", keys(&["a"])).await.unwrap();
@@ -235,6 +235,7 @@ async fn changes_are_posted_to_the_app_also_after_it_refused_one() {
     assert!(first.contains("content-type: application/json\r\n"), "{first}");
     let body = format!("{{\"id\":\"{id}\",\"items\":{{\"a\":{{\"value\":\"1\",\"version\":\"1\"}}}}}}\n");
     assert!(first.ends_with(&body), "{first}");
+    fixture.tell(one("../../admin", "x")).await;
     fixture.tell(one("b", "")).await;
     let second = requests.recv().await.unwrap();
     assert!(second.starts_with("POST /configuration/store/b HTTP/1.1\r\n"), "{second}");
