@@ -39,7 +39,7 @@ pub(crate) async fn load(
         http: crate::outbound::client(surroundings.tasks),
     };
     let loader = Loader::new(components::registry(), host, admission(options, environment), components.clone());
-    loader.load_all(specs).await.map_err(|error| Fatal::new(error.to_string()))
+    loader.load_all(specs).await.map_err(|error| Fatal::new(format!("failed to load components: {error}")))
 }
 
 fn is_permitted(component: &Component, configuration: &Configuration) -> bool {

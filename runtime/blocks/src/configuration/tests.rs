@@ -144,7 +144,8 @@ async fn changes_come_in_order_until_the_subscription_is_ended() {
     assert_eq!(subscription.next().await, Change::Items(one("a", "1")));
     assert_eq!(subscription.next().await, Change::Items(one("a", "2")));
     let id = subscription.id().to_owned();
-    assert!(matches!(fixture.api.unsubscribe_from("store", "other"), Err(Error::Unsubscribe { .. })));
+    let said = fixture.api.unsubscribe_from("store", "other").unwrap_err().to_string();
+    assert_eq!(said, "failed to unsubscribe to configuration request other: subscription with id other does not exist");
     fixture.api.unsubscribe_from("store", &id).unwrap();
     assert_eq!(subscription.next().await, Change::Ended);
     assert!(fixture.api.unsubscribe(&id).is_err());
