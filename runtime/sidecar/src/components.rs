@@ -41,7 +41,7 @@ pub(crate) async fn load(
         cluster: crate::cluster::cluster(environment, surroundings.tasks),
     };
     let loader = Loader::new(components::registry(), host, admission(options, environment), components.clone());
-    loader.load_all(specs).await.map_err(|error| Fatal::new(error.to_string()))
+    loader.load_all(specs).await.map_err(|error| Fatal::new(format!("failed to load components: {error}")))
 }
 
 fn is_permitted(component: &Component, configuration: &Configuration) -> bool {

@@ -30,6 +30,7 @@ mod sentry_rotation;
 mod sentry_tokens;
 mod smuggling;
 mod state_api;
+mod state_values;
 mod streaming_bodies;
 mod tokens;
 
