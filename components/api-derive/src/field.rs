@@ -84,6 +84,7 @@ impl SettingsField {
                 minimum: #minimum,
                 maximum: #maximum,
                 doc: #doc,
+                judge: ::component::settings::judge::<#ty>,
             }
         }
     }

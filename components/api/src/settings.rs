@@ -40,7 +40,7 @@ pub trait Settings: Sized {
 }
 
 /// One entry of metadata that a component type reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Field {
     /// Name in metadata.
     pub name: &'static str,
@@ -60,9 +60,27 @@ pub struct Field {
     pub maximum: Option<i128>,
     /// What it is for.
     pub doc: &'static str,
+    /// Whether what is given for it can be read; usually [`judge`].
+    pub judge: fn(&Properties, &Field) -> Judgement,
+}
+
+/// What is to be said of what was given for a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is right, or nothing was given and nothing is needed.
+    Right,
+    /// It is read, but perhaps not as it was meant; the sentence says how.
+    Doubtful(String),
+    /// It cannot be read.
+    Wrong(SettingsError),
 }
 
 impl Field {
+    /// What is given for it, under any of its names.
+    pub fn given<'properties>(&self, properties: &'properties Properties) -> Option<&'properties str> {
+        self.names().find_map(|name| properties.get(name))
+    }
+
     /// Every name it may be given under.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
@@ -133,7 +151,7 @@ pub fn check_names(properties: &Properties) -> Result<(), SettingsError> {
 /// # Errors
 /// `Missing` or `Invalid`.
 pub fn read<T: SettingValue>(properties: &Properties, field: &Field) -> Result<T, SettingsError> {
-    let given = field.names().find_map(|name| properties.get(name));
+    let given = field.given(properties);
     let given = given.filter(|text| !text.is_empty() || (T::EMPTY_IS_A_VALUE && !field.required));
     match given.or(field.default) {
         Some(text) => {
@@ -145,6 +163,22 @@ pub fn read<T: SettingValue>(properties: &Properties, field: &Field) -> Result<T
         }
         None if field.required => Err(SettingsError::Missing { name: field.name, expected: expected::<T>(field) }),
         None => Ok(T::default()),
+    }
+}
+
+/// Judges one field by its type. Called through [`Field::judge`].
+pub fn judge<T: SettingValue>(properties: &Properties, field: &Field) -> Judgement {
+    if let Err(error) = read::<T>(properties, field) {
+        return Judgement::Wrong(error);
+    }
+    match field.given(properties).filter(|text| !T::is_usual(text)) {
+        Some(text) if !field.secret => Judgement::Doubtful(format!(
+            "metadata field {} is {text:?}: expected {}; it is read as {}",
+            field.name,
+            T::EXPECTED,
+            T::UNUSUAL
+        )),
+        _ => Judgement::Right,
     }
 }
 

@@ -12,8 +12,16 @@ pub trait SettingValue: Sized + Default {
     /// Whether an empty text is a value of its own; otherwise it counts as not given.
     const EMPTY_IS_A_VALUE: bool = false;
 
+    /// What a text is read as that is not usual.
+    const UNUSUAL: &'static str = "";
+
     /// Reads a value.
     fn from_text(text: &str) -> Option<Self>;
+
+    /// Whether a text that can be read is one that people write for such a value; others are probably mistakes.
+    fn is_usual(_text: &str) -> bool {
+        true
+    }
 
     /// The value as a number, if it has bounds to be held against.
     fn number(&self) -> Option<i128> {
@@ -34,11 +42,17 @@ impl SettingValue for String {
 impl SettingValue for bool {
     const KIND: &'static str = "boolean";
     const EXPECTED: &'static str = "true or false";
+    const UNUSUAL: &'static str = "false";
 
     /// `y`, `yes`, `true`, `t`, `on` and `1` in any case are true, everything else is false.
     fn from_text(text: &str) -> Option<Self> {
         let text = text.trim();
         Some(["y", "yes", "true", "t", "on", "1"].iter().any(|truthy| text.eq_ignore_ascii_case(truthy)))
+    }
+
+    fn is_usual(text: &str) -> bool {
+        let falsy = ["", "n", "no", "false", "f", "off", "0"];
+        Self::from_text(text) == Some(true) || falsy.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
     }
 }
 
@@ -125,6 +139,11 @@ impl<T: SettingValue> SettingValue for Option<T> {
     const KIND: &'static str = T::KIND;
     const EXPECTED: &'static str = T::EXPECTED;
     const EMPTY_IS_A_VALUE: bool = T::EMPTY_IS_A_VALUE;
+    const UNUSUAL: &'static str = T::UNUSUAL;
+
+    fn is_usual(text: &str) -> bool {
+        T::is_usual(text)
+    }
 
     fn from_text(text: &str) -> Option<Self> {
         T::from_text(text).map(Some)
