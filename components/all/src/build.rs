@@ -13,6 +13,8 @@ pub fn registrations() -> Vec<&'static Registration> {
     let backends: &[&'static [Registration]] = &[
         #[cfg(feature = "local")]
         local::REGISTRATIONS,
+        #[cfg(feature = "conversation")]
+        conversation::REGISTRATIONS,
         #[cfg(feature = "middleware")]
         middleware::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
