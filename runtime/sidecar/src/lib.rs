@@ -8,6 +8,7 @@ mod endpoints;
 mod entry;
 mod found;
 mod host;
+mod models;
 pub mod options;
 mod outbound;
 mod own_identity;

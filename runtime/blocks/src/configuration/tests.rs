@@ -219,6 +219,7 @@ async fn app(statuses: &'static [u16]) -> (Channel, mpsc::Receiver<String>) {
         max_message: 1 << 20,
         max_headers: 64 << 10,
         health_path: String::new(),
+        pipeline: None,
     };
     (Channel::new(options, app::Health::always(), &Tasks::new()).unwrap(), receiver)
 }
