@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use blocks::configuration::Configuration;
+use blocks::crypto::Crypto;
 use blocks::health::Readiness;
 use blocks::invoke::Invoker;
 use blocks::lock::Locks;
@@ -32,6 +33,8 @@ pub struct Api {
     pub configuration: Configuration,
     /// Lock stores.
     pub locks: Locks,
+    /// Providers of cryptography.
+    pub crypto: Crypto,
     /// What the sidecar says of itself.
     pub metadata: Metadata,
     /// Whether everything is ready.

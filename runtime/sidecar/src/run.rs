@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use app::{Address, Channel, Endpoints, Health, HealthOptions, Protocol};
 use blocks::configuration::Configuration as ConfigurationApi;
+use blocks::crypto::{Crypto, SUBTLE_FEATURE};
 use blocks::health::{Readiness, Target};
 use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
 use blocks::lock::Locks;
@@ -166,6 +167,7 @@ impl Role {
                 intake.clone(),
             ),
             locks: Locks::new(options.app_id.as_str().into(), components.clone()),
+            crypto: Crypto::new(components.clone(), self.configuration.enabled_features().contains(&SUBTLE_FEATURE)),
             metadata: Metadata::new(providers),
             readiness,
             outbound: outbound_ready,
