@@ -17,6 +17,8 @@ pub enum Capability {
     KeyListing,
     /// State: the metadata `partitionKey` is used.
     PartitionKey,
+    /// The server can be restarted with the data it had.
+    Restart,
 }
 
 impl Capability {
@@ -30,6 +32,7 @@ impl Capability {
             Capability::PrefixRemoval => "removal by prefix",
             Capability::KeyListing => "key listing",
             Capability::PartitionKey => "partition keys",
+            Capability::Restart => "restarts",
         }
     }
 }

@@ -10,6 +10,7 @@ mod history;
 mod listing;
 mod names;
 mod removal;
+mod restarts;
 mod subject;
 mod time_to_live;
 mod transactions;
@@ -72,8 +73,8 @@ impl Kind for StateStores {
     }
 
     fn capabilities() -> &'static [Capability] {
-        use Capability::{Etag, ExpireTime, KeyListing, PartitionKey, PrefixRemoval, Transactions, Ttl};
-        &[Etag, Transactions, Ttl, ExpireTime, PrefixRemoval, KeyListing, PartitionKey]
+        use Capability::{Etag, ExpireTime, KeyListing, PartitionKey, PrefixRemoval, Restart, Transactions, Ttl};
+        &[Etag, Transactions, Ttl, ExpireTime, PrefixRemoval, KeyListing, PartitionKey, Restart]
     }
 
     fn open(
@@ -155,5 +156,6 @@ fn all_checks() -> Vec<Check<StateStores>> {
     contention::of_eight_transactions_one_wins_each_version[Transactions, Etag],
     contention::values_are_never_torn[],
     workflows::a_hundred_and_ten_workflows_see_no_error[Transactions, Etag],
+        restarts::no_acknowledged_write_is_lost_in_a_restart[Restart],
     ]
 }
