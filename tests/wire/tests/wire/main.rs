@@ -5,6 +5,7 @@ mod access_control;
 mod app_health;
 mod connections;
 mod cors;
+mod crypto_api;
 mod endpoints;
 mod headers;
 mod identity;
