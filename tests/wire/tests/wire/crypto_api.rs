@@ -27,7 +27,8 @@ fn plaintext(length: usize) -> Vec<u8> {
     (0..length).map(|at| u8::try_from((at * 7 + at / 256) % 251).unwrap()).collect()
 }
 
-fn with_keys(builder: SidecarBuilder, folder: &tempfile::TempDir) -> SidecarBuilder {
+/// A sidecar with a provider `vault` that has the keys `aes256` and `rsa.pem`.
+pub(crate) fn with_keys(builder: SidecarBuilder, folder: &tempfile::TempDir) -> SidecarBuilder {
     std::fs::write(folder.path().join("aes256"), (0..32).collect::<Vec<u8>>()).unwrap();
     std::fs::write(folder.path().join("rsa.pem"), include_str!("recorded/crypto-rsa.pem")).unwrap();
     builder.resource(&component("vault", "localstorage", "path", &folder.path().display().to_string()))
