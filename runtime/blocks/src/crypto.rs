@@ -119,9 +119,11 @@ impl Provider {
         let key = FileKey::random()?;
         let using = using(&wanted.key, algorithm);
         let wrapping = |provider| wrap(provider, context, using, &key);
-        let wrapped = self.pinned.call(context, "wrap key", wrapping).await.map_err(|error| Error::Operation {
-            message: format!("failed to wrap the file key: {error}"),
-        })?;
+        let wrapped = self
+            .pinned
+            .call(context, "wrap key", wrapping)
+            .await
+            .map_err(|error| Error::Operation { message: format!("failed to wrap the file key: {error}") })?;
         let key_name = match (wanted.omit_decryption_key, wanted.decryption_key.as_str()) {
             (true, _) => "",
             (false, "") => &wanted.key,

@@ -90,12 +90,7 @@ impl Provider {
     ///
     /// # Errors
     /// `Operation`.
-    pub async fn subtle_wrap(
-        &self,
-        context: &CallContext,
-        subtle: Subtle<'_>,
-        key: &[u8],
-    ) -> Result<Encrypted, Error> {
+    pub async fn subtle_wrap(&self, context: &CallContext, subtle: Subtle<'_>, key: &[u8]) -> Result<Encrypted, Error> {
         let (using, key) = (subtle.using(), KeyToWrap::Written(key));
         let made = self.pinned.call(context, "wrap key", |backend| backend.wrap_key(context, using, key)).await;
         made.map_err(withheld("failed to wrap key"))

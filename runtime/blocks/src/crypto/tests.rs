@@ -191,7 +191,9 @@ async fn the_document_names_the_key_it_is_told_to() {
         assert_eq!(all(&mut document).await, (b"hello".to_vec(), None));
         let unnamed = decrypting(&crypto, "", given(&whole, 10)).await.err();
         match (omit, other) {
-            (true, _) => assert!(unnamed.unwrap().contains("does not contain a key name, and no key name was provided")),
+            (true, _) => {
+                assert!(unnamed.unwrap().contains("does not contain a key name, and no key name was provided"))
+            }
             (false, "") => assert_eq!(unnamed, None),
             _ => assert!(unnamed.unwrap().ends_with("failed to validate the document's signature")),
         }
@@ -207,7 +209,10 @@ async fn what_is_wrong_before_the_start_is_told_in_the_targets_words() {
     assert_eq!(crypto.provider("x").err().unwrap().to_string(), "crypto provider x not found");
     let provider = crypto.provider("vault").unwrap();
     for (change, expected) in [
-        (Encrypt { algorithm: "foo".to_owned(), ..wanted() }, "option Algorithm is not valid: algorithm FOO is not supported"),
+        (
+            Encrypt { algorithm: "foo".to_owned(), ..wanted() },
+            "option Algorithm is not valid: algorithm FOO is not supported",
+        ),
         (Encrypt { cipher: "x".to_owned(), ..wanted() }, "option Cipher is not valid: cipher X is not supported"),
         (Encrypt { key: "x".to_owned(), ..wanted() }, "failed to wrap the file key: t0psecret detail"),
     ] {

@@ -79,9 +79,8 @@ pub(super) async fn decrypt(
 /// The options of the first message, and the pieces that come with it and after it.
 async fn first<M: Message>(mut messages: Streaming<M>) -> Result<(M::Options, Box<dyn Input>), ApiError> {
     let first = tokio::time::timeout(FIRST_MESSAGE, messages.message()).await;
-    let first = first.map_err(|_| {
-        logged(errors::bad_request("error waiting for first message: context deadline exceeded"))
-    })?;
+    let first =
+        first.map_err(|_| logged(errors::bad_request("error waiting for first message: context deadline exceeded")))?;
     let failed = |why: &str| logged(errors::crypto_operation(format!("error receiving the first message: {why}")));
     let message = first.map_err(|status| failed(status.message()))?.ok_or_else(|| failed("EOF"))?;
     let (options, payload) = message.take();
@@ -126,7 +125,7 @@ impl<M> Pieces<M> {
             return Err(InputFault(text));
         }
         self.expected += 1;
-        Ok(data.into())
+        Ok(data)
     }
 }
 
@@ -140,7 +139,7 @@ fn answer<T: 'static>(
         let message = message.clone();
         async move {
             let piece = document.next().await?;
-            let piece = piece.map(|data| message(StreamPayload { data: data.into(), seq })).map_err(broken);
+            let piece = piece.map(|data| message(StreamPayload { data, seq })).map_err(broken);
             Some((piece, (document, context, seq.wrapping_add(1))))
         }
     })

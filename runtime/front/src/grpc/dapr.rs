@@ -130,23 +130,38 @@ impl v1::dapr_server::Dapr for Dapr {
         crypto::decrypt(&self.api.crypto, request).await.map(Response::new)
     }
 
-    async fn subtle_get_key_alpha1(&self, request: Request<v1::SubtleGetKeyRequest>) -> Answer<v1::SubtleGetKeyResponse> {
+    async fn subtle_get_key_alpha1(
+        &self,
+        request: Request<v1::SubtleGetKeyRequest>,
+    ) -> Answer<v1::SubtleGetKeyResponse> {
         subtle::get_key(&self.api.crypto, request).await.map(Response::new)
     }
 
-    async fn subtle_encrypt_alpha1(&self, request: Request<v1::SubtleEncryptRequest>) -> Answer<v1::SubtleEncryptResponse> {
+    async fn subtle_encrypt_alpha1(
+        &self,
+        request: Request<v1::SubtleEncryptRequest>,
+    ) -> Answer<v1::SubtleEncryptResponse> {
         subtle::encrypt(&self.api.crypto, request).await.map(Response::new)
     }
 
-    async fn subtle_decrypt_alpha1(&self, request: Request<v1::SubtleDecryptRequest>) -> Answer<v1::SubtleDecryptResponse> {
+    async fn subtle_decrypt_alpha1(
+        &self,
+        request: Request<v1::SubtleDecryptRequest>,
+    ) -> Answer<v1::SubtleDecryptResponse> {
         subtle::decrypt(&self.api.crypto, request).await.map(Response::new)
     }
 
-    async fn subtle_wrap_key_alpha1(&self, request: Request<v1::SubtleWrapKeyRequest>) -> Answer<v1::SubtleWrapKeyResponse> {
+    async fn subtle_wrap_key_alpha1(
+        &self,
+        request: Request<v1::SubtleWrapKeyRequest>,
+    ) -> Answer<v1::SubtleWrapKeyResponse> {
         subtle::wrap_key(&self.api.crypto, request).await.map(Response::new)
     }
 
-    async fn subtle_unwrap_key_alpha1(&self, request: Request<v1::SubtleUnwrapKeyRequest>) -> Answer<v1::SubtleUnwrapKeyResponse> {
+    async fn subtle_unwrap_key_alpha1(
+        &self,
+        request: Request<v1::SubtleUnwrapKeyRequest>,
+    ) -> Answer<v1::SubtleUnwrapKeyResponse> {
         subtle::unwrap_key(&self.api.crypto, request).await.map(Response::new)
     }
 
@@ -154,7 +169,10 @@ impl v1::dapr_server::Dapr for Dapr {
         subtle::sign(&self.api.crypto, request).await.map(Response::new)
     }
 
-    async fn subtle_verify_alpha1(&self, request: Request<v1::SubtleVerifyRequest>) -> Answer<v1::SubtleVerifyResponse> {
+    async fn subtle_verify_alpha1(
+        &self,
+        request: Request<v1::SubtleVerifyRequest>,
+    ) -> Answer<v1::SubtleVerifyResponse> {
         subtle::verify(&self.api.crypto, request).await.map(Response::new)
     }
 

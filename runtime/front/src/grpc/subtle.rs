@@ -40,7 +40,7 @@ pub(super) async fn encrypt(
         associated_data: &message.associated_data,
     };
     let made = provider.subtle_encrypt(&context, subtle, &message.plaintext).await.map_err(refusal)?;
-    Ok(v1::SubtleEncryptResponse { ciphertext: made.ciphertext.into(), tag: made.tag.into() })
+    Ok(v1::SubtleEncryptResponse { ciphertext: made.ciphertext, tag: made.tag })
 }
 
 pub(super) async fn decrypt(
@@ -56,7 +56,7 @@ pub(super) async fn decrypt(
         associated_data: &message.associated_data,
     };
     let made = provider.subtle_decrypt(&context, subtle, &message.ciphertext, &message.tag).await.map_err(refusal)?;
-    Ok(v1::SubtleDecryptResponse { plaintext: made.into() })
+    Ok(v1::SubtleDecryptResponse { plaintext: made })
 }
 
 pub(super) async fn wrap_key(
@@ -72,7 +72,7 @@ pub(super) async fn wrap_key(
         associated_data: &message.associated_data,
     };
     let made = provider.subtle_wrap(&context, subtle, &message.plaintext_key).await.map_err(refusal)?;
-    Ok(v1::SubtleWrapKeyResponse { wrapped_key: made.ciphertext.into(), tag: made.tag.into() })
+    Ok(v1::SubtleWrapKeyResponse { wrapped_key: made.ciphertext, tag: made.tag })
 }
 
 pub(super) async fn unwrap_key(
@@ -88,7 +88,7 @@ pub(super) async fn unwrap_key(
         associated_data: &message.associated_data,
     };
     let made = provider.subtle_unwrap(&context, subtle, &message.wrapped_key, &message.tag).await.map_err(refusal)?;
-    Ok(v1::SubtleUnwrapKeyResponse { plaintext_key: made.into() })
+    Ok(v1::SubtleUnwrapKeyResponse { plaintext_key: made })
 }
 
 pub(super) async fn sign(
@@ -99,7 +99,7 @@ pub(super) async fn sign(
     let provider = crypto.subtle(&message.component_name).map_err(refusal)?;
     let subtle = signing(&message.key_name, &message.algorithm);
     let signature = provider.subtle_sign(&context, subtle, &message.digest).await.map_err(refusal)?;
-    Ok(v1::SubtleSignResponse { signature: signature.into() })
+    Ok(v1::SubtleSignResponse { signature })
 }
 
 pub(super) async fn verify(

@@ -258,7 +258,7 @@ fn options(key: &str, algorithm: &str) -> v1::EncryptRequestOptions {
 }
 
 fn payload(data: &[u8], seq: u64) -> Option<StreamPayload> {
-    Some(StreamPayload { data: data.to_vec(), seq })
+    Some(StreamPayload { data: Bytes::copy_from_slice(data), seq })
 }
 
 trait Piece {
@@ -278,7 +278,9 @@ impl Piece for v1::DecryptResponse {
 }
 
 /// All pieces, whose numbers must be in order, or the status that ended them and how much came before it.
-async fn collected<T: Piece>(answer: Result<tonic::Response<Streaming<T>>, Status>) -> Result<Vec<u8>, (Status, usize)> {
+async fn collected<T: Piece>(
+    answer: Result<tonic::Response<Streaming<T>>, Status>,
+) -> Result<Vec<u8>, (Status, usize)> {
     let mut stream = answer.map_err(|status| (status, 0))?.into_inner();
     let (mut whole, mut expected) = (Vec::new(), 0);
     loop {
@@ -295,20 +297,12 @@ async fn collected<T: Piece>(answer: Result<tonic::Response<Streaming<T>>, Statu
     }
 }
 
-async fn grpc_encrypt(
-    sidecar: &Sidecar,
-    messages: Vec<v1::EncryptRequest>,
-) -> Result<Vec<u8>, (Status, usize)> {
+async fn grpc_encrypt(sidecar: &Sidecar, messages: Vec<v1::EncryptRequest>) -> Result<Vec<u8>, (Status, usize)> {
     let mut dapr = sidecar.dapr().await;
     collected(dapr.encrypt_alpha1(tokio_stream::iter(messages)).await).await
 }
 
-async fn grpc_decrypt(
-    sidecar: &Sidecar,
-    key: &str,
-    document: &[u8],
-    piece: usize,
-) -> Result<Vec<u8>, (Status, usize)> {
+async fn grpc_decrypt(sidecar: &Sidecar, key: &str, document: &[u8], piece: usize) -> Result<Vec<u8>, (Status, usize)> {
     let options = v1::DecryptRequestOptions { component_name: "vault".to_owned(), key_name: key.to_owned() };
     let first = v1::DecryptRequest { options: Some(options), payload: None };
     let pieces = document.chunks(piece).enumerate();
@@ -324,9 +318,12 @@ async fn documents_come_back_over_grpc_and_both_doors_read_each_other() {
     let a = with_keys(Sidecar::named("a"), &folder).start().await;
     for length in [0, 300, 3 * SEGMENT, 500_000] {
         let plain = plaintext(length);
-        let mut messages = vec![v1::EncryptRequest { options: Some(options("aes256", "AES")), payload: payload(b"", 0) }];
+        let mut messages =
+            vec![v1::EncryptRequest { options: Some(options("aes256", "AES")), payload: payload(b"", 0) }];
         let pieces = plain.chunks(30_000).enumerate();
-        messages.extend(pieces.map(|(at, data)| v1::EncryptRequest { options: None, payload: payload(data, at as u64 + 1) }));
+        messages.extend(
+            pieces.map(|(at, data)| v1::EncryptRequest { options: None, payload: payload(data, at as u64 + 1) }),
+        );
         let document = grpc_encrypt(&a, messages).await.unwrap();
         assert!(grpc_decrypt(&a, "", &document, 70_000).await.unwrap() == plain, "{length}");
         assert!(put(&a, "decrypt", &[], document).await.body == plain, "{length}");
@@ -367,15 +364,57 @@ async fn what_is_wrong_with_a_grpc_stream_ends_it_with_a_status() {
     let message = |options, payload| v1::EncryptRequest { options, payload };
     let good = || Some(options("aes256", "AES"));
     for (messages, code, text) in [
-        (vec![message(None, payload(b"x", 0))], Code::InvalidArgument, "first message does not contain the required options"),
-        (vec![message(Some(options("", "AES")), None)], Code::InvalidArgument, "missing property 'keyName' in the options message"),
-        (vec![message(Some(options("k", "")), None)], Code::InvalidArgument, "missing property 'keyWrapAlgorithm' in the options message"),
-        (vec![message(Some(v1::EncryptRequestOptions { component_name: String::new(), ..options("k", "AES") }), None)], Code::InvalidArgument, "missing component name"),
-        (vec![message(Some(v1::EncryptRequestOptions { component_name: "x".to_owned(), ..options("k", "AES") }), None)], Code::InvalidArgument, "crypto provider x not found"),
-        (vec![message(good(), payload(b"x", 1))], Code::Internal, "failed to perform operation: invalid sequence number received: 1 (expected: 0)"),
-        (vec![message(good(), payload(b"x", 0)), message(None, payload(b"x", 2))], Code::Internal, "failed to perform operation: invalid sequence number received: 2 (expected: 1)"),
-        (vec![message(good(), payload(b"x", 0)), message(None, payload(b"x", 0))], Code::Internal, "failed to perform operation: invalid sequence number received: 0 (expected: 1)"),
-        (vec![message(good(), payload(b"x", 0)), message(good(), None)], Code::Internal, "failed to perform operation: options found in non-leading message"),
+        (
+            vec![message(None, payload(b"x", 0))],
+            Code::InvalidArgument,
+            "first message does not contain the required options",
+        ),
+        (
+            vec![message(Some(options("", "AES")), None)],
+            Code::InvalidArgument,
+            "missing property 'keyName' in the options message",
+        ),
+        (
+            vec![message(Some(options("k", "")), None)],
+            Code::InvalidArgument,
+            "missing property 'keyWrapAlgorithm' in the options message",
+        ),
+        (
+            vec![message(
+                Some(v1::EncryptRequestOptions { component_name: String::new(), ..options("k", "AES") }),
+                None,
+            )],
+            Code::InvalidArgument,
+            "missing component name",
+        ),
+        (
+            vec![message(
+                Some(v1::EncryptRequestOptions { component_name: "x".to_owned(), ..options("k", "AES") }),
+                None,
+            )],
+            Code::InvalidArgument,
+            "crypto provider x not found",
+        ),
+        (
+            vec![message(good(), payload(b"x", 1))],
+            Code::Internal,
+            "failed to perform operation: invalid sequence number received: 1 (expected: 0)",
+        ),
+        (
+            vec![message(good(), payload(b"x", 0)), message(None, payload(b"x", 2))],
+            Code::Internal,
+            "failed to perform operation: invalid sequence number received: 2 (expected: 1)",
+        ),
+        (
+            vec![message(good(), payload(b"x", 0)), message(None, payload(b"x", 0))],
+            Code::Internal,
+            "failed to perform operation: invalid sequence number received: 0 (expected: 1)",
+        ),
+        (
+            vec![message(good(), payload(b"x", 0)), message(good(), None)],
+            Code::Internal,
+            "failed to perform operation: options found in non-leading message",
+        ),
     ] {
         let (status, _) = grpc_encrypt(&a, messages).await.unwrap_err();
         assert_eq!(status.code(), code, "{status}");
@@ -409,8 +448,9 @@ async fn a_first_message_that_does_not_come_is_waited_for_five_seconds() {
     let a = with_keys(Sidecar::named("a"), &folder).start().await;
     let (_sender, receiver) = mpsc::channel::<v1::EncryptRequest>(1);
     let mut dapr = a.dapr().await;
-    let ended = tokio::time::timeout(Duration::from_secs(30), dapr.encrypt_alpha1(ReceiverStream::new(receiver))).await;
-    let status = ended.expect("it does not hang").expect_err("it is refused");
+    let waiting = async { collected(dapr.encrypt_alpha1(ReceiverStream::new(receiver)).await).await };
+    let ended = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+    let (status, _) = ended.expect("it does not hang").expect_err("it is refused");
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(status.message().contains("error waiting for first message"), "{status}");
 }
@@ -436,25 +476,34 @@ async fn the_subtle_api_can_be_turned_on() {
     let folder = tempfile::tempdir().unwrap();
     let subtle = "features:\n  - name: _SubtleCrypto\n    enabled: true\n";
     let a = with_keys(Sidecar::named("a").configuration(subtle), &folder).start().await;
-    assert_eq!(a.get("/v1.0/metadata").send().await.json()["enabledFeatures"], json!(["_SubtleCrypto"]));
+    let features = a.get("/v1.0/metadata").send().await.json()["enabledFeatures"].clone();
+    assert!(features.as_array().unwrap().contains(&json!("_SubtleCrypto")), "{features}");
     let post = async |what: &str, body: serde_json::Value| {
         a.post(&format!("/v1.0-alpha1/subtlecrypto/vault/{what}")).json(&body).send().await
     };
     let base64 = |bytes: &[u8]| STANDARD.encode(bytes);
 
-    let message = json!({"keyName": "aes256", "algorithm": "A256GCM", "nonce": base64(&[1; 12]), "plaintext": base64(b"hello")});
+    let message =
+        json!({"keyName": "aes256", "algorithm": "A256GCM", "nonce": base64(&[1; 12]), "plaintext": base64(b"hello")});
     let made = post("encrypt", message).await.json();
     let message = json!({"key_name": "aes256", "algorithm": "A256GCM", "nonce": base64(&[1; 12]), "ciphertext": made["ciphertext"], "tag": made["tag"]});
     assert_eq!(post("decrypt", message).await.json(), json!({"plaintext": base64(b"hello")}));
     let message = json!({"keyName": "aes256", "algorithm": "A256GCM", "nonce": base64(&[2; 12]), "ciphertext": made["ciphertext"], "tag": made["tag"]});
     let refused = post("decrypt", message).await;
-    assert_eq!(told(&refused), (500, "ERR_CRYPTO".to_owned(), "failed to perform operation: failed to decrypt".to_owned()));
+    assert_eq!(
+        told(&refused),
+        (500, "ERR_CRYPTO".to_owned(), "failed to perform operation: failed to decrypt".to_owned())
+    );
 
-    let wrapped = post("wrapkey", json!({"keyName": "rsa.pem", "algorithm": "RSA-OAEP", "plaintextKey": base64(&[3; 32])})).await.json();
+    let wrapped =
+        post("wrapkey", json!({"keyName": "rsa.pem", "algorithm": "RSA-OAEP", "plaintextKey": base64(&[3; 32])}))
+            .await
+            .json();
     let message = json!({"keyName": "rsa.pem", "algorithm": "RSA-OAEP", "wrappedKey": wrapped["wrappedKey"]});
     assert_eq!(post("unwrapkey", message).await.json(), json!({"plaintextKey": base64(&[3; 32])}));
 
-    let signed = post("sign", json!({"keyName": "rsa.pem", "algorithm": "PS256", "digest": base64(&[4; 32])})).await.json();
+    let signed =
+        post("sign", json!({"keyName": "rsa.pem", "algorithm": "PS256", "digest": base64(&[4; 32])})).await.json();
     let verify = |digest: &[u8]| json!({"keyName": "rsa.pem", "algorithm": "PS256", "digest": base64(digest), "signature": signed["signature"]});
     assert_eq!(post("verify", verify(&[4; 32])).await.json(), json!({"valid": true}));
     assert_eq!(post("verify", verify(&[5; 32])).await.json(), json!({}));
@@ -463,21 +512,24 @@ async fn the_subtle_api_can_be_turned_on() {
     assert_eq!(key["name"], "rsa.pem");
     assert!(key["publicKey"].as_str().unwrap().starts_with(r#"{"e":"AQAB","kty":"RSA""#), "{key}");
     let symmetric = post("getkey", json!({"name": "aes256"})).await;
-    assert_eq!(told(&symmetric), (500, "ERR_CRYPTO_KEY".to_owned(), "failed to retrieve key aes256: key not found".to_owned()));
+    assert_eq!(
+        told(&symmetric),
+        (500, "ERR_CRYPTO_KEY".to_owned(), "failed to retrieve key aes256: key not found".to_owned())
+    );
     let mut dapr = a.dapr().await;
     let request = v1::SubtleGetKeyRequest { component_name: "vault".to_owned(), name: "rsa.pem".to_owned(), format: 0 };
     let pem = dapr.subtle_get_key_alpha1(request).await.unwrap().into_inner().public_key;
     assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----\n") && pem.ends_with("-----END PUBLIC KEY-----\n"), "{pem}");
     let request = v1::SubtleSignRequest {
         component_name: "vault".to_owned(),
-        digest: vec![4; 32],
+        digest: vec![4; 32].into(),
         algorithm: "RS256".to_owned(),
         key_name: "rsa.pem".to_owned(),
     };
     let signature = dapr.subtle_sign_alpha1(request).await.unwrap().into_inner().signature;
     let request = v1::SubtleVerifyRequest {
         component_name: "vault".to_owned(),
-        digest: vec![4; 32],
+        digest: vec![4; 32].into(),
         algorithm: "RS256".to_owned(),
         key_name: "rsa.pem".to_owned(),
         signature,
@@ -487,8 +539,11 @@ async fn the_subtle_api_can_be_turned_on() {
 
 #[tokio::test]
 async fn a_key_set_is_fetched_from_a_server_and_its_keys_are_named_by_their_ids() {
+    if is_reference() {
+        return;
+    }
     const SET: &str = r#"{"keys":[{"kty":"oct","kid":"aes256","k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}]}"#;
-    let server = testkit::App::answering_bytes(SET).start().await;
+    let server = testkit::App::http().route("/keys", testkit::reply(SET)).start().await;
     for set in [SET.to_owned(), STANDARD.encode(SET), format!("{}/keys", server.url())] {
         let a = Sidecar::named("a").resource(&component("vault", "jwks", "jwks", &set)).start().await;
         let answer = put(&a, "decrypt", &[], RECORDED[0].1).await;
