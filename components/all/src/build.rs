@@ -11,6 +11,8 @@ use crate::KNOWN_TYPES;
 /// Every implementation in this build.
 pub fn registrations() -> Vec<&'static Registration> {
     let backends: &[&'static [Registration]] = &[
+        #[cfg(feature = "crypto")]
+        crypto::REGISTRATIONS,
         #[cfg(feature = "local")]
         local::REGISTRATIONS,
         #[cfg(feature = "kubernetes")]
