@@ -3,7 +3,7 @@
 use blocks::ErrorKind;
 use blocks::state::{BulkGet, Error, State};
 use blocks::state::{
-    BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
+    BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Stored, Transaction,
 };
 use errors::ApiError;
 use serde_json::value::RawValue;
@@ -90,10 +90,28 @@ pub(super) async fn transact(
     Ok(())
 }
 
-pub(super) async fn query(state: &State, request: &v1::QueryStateRequest) -> Result<v1::QueryStateResponse, Status> {
-    let asked = state.store(&request.store_name).and_then(|store| store.query());
-    asked.map_err(refusal)?;
-    Ok(v1::QueryStateResponse::default())
+pub(super) async fn query(
+    state: &State,
+    request: Request<v1::QueryStateRequest>,
+) -> Result<v1::QueryStateResponse, Status> {
+    let (context, request) = Requested::grpc(request);
+    let store = state.store(&request.store_name).map_err(refusal)?;
+    let metadata = request.metadata.into_iter().collect();
+    let page = store.query(&context, &request.query, metadata).await.map_err(refusal)?;
+    if page.results.is_empty() {
+        return Ok(v1::QueryStateResponse::default());
+    }
+    let item = |(key, stored): (String, Stored)| v1::QueryStateItem {
+        key,
+        data: stored.data,
+        etag: stored.etag.as_deref().unwrap_or_default().to_owned(),
+        error: String::new(),
+    };
+    Ok(v1::QueryStateResponse {
+        results: page.results.into_iter().map(item).collect(),
+        token: page.token,
+        metadata: page.metadata.into_iter().collect(),
+    })
 }
 
 fn bulk_item(item: BulkItem) -> v1::BulkStateItem {
@@ -216,6 +234,11 @@ fn refusal(error: Error) -> ApiError {
         Error::UnsupportedOperation { operation } => errors::state_operation_not_supported(operation),
         Error::Transaction { source, .. } => errors::state_transaction(source),
         Error::QueryNotSupported { store } => errors::state_query_not_supported(store),
+        Error::Query { store, message } => errors::state_query(store, message),
+        // No method of the service lists keys.
+        Error::KeysNotSupported { store } => errors::state_keys_not_supported(store),
+        Error::KeysMalformed { message } => errors::bad_request(message),
+        Error::Keys { store, source } => errors::state_keys(store, source),
     };
     tracing::debug!(target: "dapr.runtime.grpc.api", "{error}");
     error
