@@ -4,6 +4,7 @@ mod etcd;
 mod local;
 mod memory;
 mod postgres;
+mod sqlite;
 
 use crate::Backend;
 use crate::configuration::ConfigurationStores;
@@ -13,7 +14,8 @@ use crate::state::StateStores;
 
 /// Every state store.
 pub(crate) fn state_stores() -> Vec<&'static Backend<StateStores>> {
-    let technologies: &[&'static [Backend<StateStores>]] = &[memory::STATE, postgres::STATE, etcd::STATE];
+    let technologies: &[&'static [Backend<StateStores>]] =
+        &[memory::STATE, sqlite::STATE, postgres::STATE, etcd::STATE];
     technologies.iter().copied().flatten().collect()
 }
 
