@@ -11,7 +11,8 @@ use futures_util::future::{join, join_all};
 
 use super::answer::column;
 use super::layout::{Change, exists, mismatch};
-use super::{PIPELINED, PostgresState};
+use super::PostgresState;
+use super::changes::PIPELINED;
 use crate::connection::{Connection, Parameter, Query};
 use crate::failure::{failure, is_conflict};
 
