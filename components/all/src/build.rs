@@ -15,6 +15,8 @@ pub fn registrations() -> Vec<&'static Registration> {
         local::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
         sqlite::REGISTRATIONS,
+        #[cfg(feature = "middleware")]
+        middleware::REGISTRATIONS,
         #[cfg(feature = "postgres")]
         postgres::REGISTRATIONS,
         #[cfg(feature = "etcd")]
