@@ -162,12 +162,7 @@ impl StateStore for PostgresState {
         self.change(&self.layout.removal(request)?).await
     }
 
-    async fn bulk_delete(
-        &self,
-        _: &CallContext,
-        requests: &[DeleteRequest],
-        _: BulkOptions,
-    ) -> Result<(), BulkError> {
+    async fn bulk_delete(&self, _: &CallContext, requests: &[DeleteRequest], _: BulkOptions) -> Result<(), BulkError> {
         let change = |request| self.layout.removal(request).map_err(|error| (request.key.clone(), error));
         self.bulk(requests.iter().map(change).collect()).await
     }

@@ -17,7 +17,7 @@ pub(crate) fn state_stores() -> Vec<&'static Backend<StateStores>> {
 
 /// Every configuration store.
 pub(crate) fn configuration_stores() -> Vec<&'static Backend<ConfigurationStores>> {
-    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[];
+    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[postgres::CONFIGURATION];
     technologies.iter().copied().flatten().collect()
 }
 

@@ -9,10 +9,10 @@ use component::state::{Operation, Transaction, Transactional};
 use component::{CallContext, Error};
 use futures_util::future::{join, join_all};
 
-use super::answer::column;
-use super::layout::{Change, exists, mismatch};
 use super::PostgresState;
+use super::answer::column;
 use super::changes::PIPELINED;
+use super::layout::{Change, exists, mismatch};
 use crate::connection::{Connection, Parameter, Query};
 use crate::failure::{failure, is_conflict};
 
