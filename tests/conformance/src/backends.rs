@@ -27,7 +27,7 @@ pub(crate) fn secret_stores() -> Vec<&'static Backend<SecretStores>> {
 
 /// Every configuration store.
 pub(crate) fn configuration_stores() -> Vec<&'static Backend<ConfigurationStores>> {
-    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[];
+    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[postgres::CONFIGURATION];
     technologies.iter().copied().flatten().collect()
 }
 
