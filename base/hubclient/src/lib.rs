@@ -4,6 +4,7 @@
 mod client;
 mod connection;
 mod error;
+pub mod layout;
 mod place;
 mod protocol;
 mod spawner;
