@@ -5,9 +5,11 @@
 use std::process::ExitCode;
 
 mod check;
+mod gen_conformance;
 mod gen_errors;
 mod gen_wire;
 mod generate;
+mod servers;
 mod test;
 mod variables;
 
@@ -37,6 +39,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--check]",
         about: "write the generated files (wire types, reference pages); with --check only compare them",
         run: generate::run,
+    },
+    Command {
+        name: "servers",
+        arguments: "[NAME...]",
+        about: "start the real servers of the tests (redis, redis-tls, redis-user, sentinel, cluster, postgres, etcd) until Ctrl-C",
+        run: servers::run,
     },
 ];
 

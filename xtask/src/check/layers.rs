@@ -62,16 +62,33 @@ const RULES: &[Rule] = &[
     },
     Rule { crates: "control/hub", may_use: &["base/", "contracts/", "control/"] },
     Rule { crates: "control/", may_use: &["base/", "contracts/"] },
+    Rule { crates: "tools/cli", may_use: &["base/", "contracts/", "components/all", "components/api"] },
     Rule { crates: "tools/", may_use: &["base/", "contracts/"] },
     Rule { crates: "bin", may_use: &["runtime/sidecar", "control/", "tools/", "base/service"] },
-    Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit"] },
+    Rule {
+        crates: "tests/conformance",
+        may_use: &["base/", "contracts/", "components/all", "components/api", "tests/servers", "tests/testkit"],
+    },
+    Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit", "tests/servers"] },
     Rule { crates: "benches", may_use: &["base/", "contracts/", "tests/testkit"] },
     Rule { crates: "examples/", may_use: &[] },
-    Rule { crates: "xtask", may_use: &["base/", "contracts/", "components/all", "components/api", "runtime/sidecar"] },
+    Rule {
+        crates: "xtask",
+        may_use: &[
+            "base/",
+            "contracts/",
+            "components/all",
+            "components/api",
+            "runtime/sidecar",
+            "tests/conformance",
+            "tests/servers",
+        ],
+    },
 ];
 
-/// What any crate may use in its tests besides: the testkit, and the components that need no server, with their traits, in place of fakes.
-const IN_TESTS: &[&str] = &["tests/testkit", "components/api", "components/local"];
+/// What any crate may use in its tests besides: the testkit, the real servers, and, in place of fakes, the components that
+/// need no server, with their traits.
+const IN_TESTS: &[&str] = &["tests/testkit", "tests/servers", "components/api", "components/local"];
 
 /// Problems with what the members depend on.
 pub(crate) fn check(workspace: &Workspace) -> Vec<Problem> {
