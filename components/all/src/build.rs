@@ -13,6 +13,8 @@ pub fn registrations() -> Vec<&'static Registration> {
     let backends: &[&'static [Registration]] = &[
         #[cfg(feature = "local")]
         local::REGISTRATIONS,
+        #[cfg(feature = "embedded")]
+        embedded::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
         sqlite::REGISTRATIONS,
         #[cfg(feature = "middleware")]

@@ -34,7 +34,7 @@ pub use component_derive::Settings;
 pub use context::{CallContext, Trace};
 pub use error::{Error, ErrorKind, Retry};
 pub use family::Family;
-pub use host::{Clock, Host, Tasks};
+pub use host::{Clock, Host, Tasks, Variables};
 pub use http::HttpClient;
 pub use identity::{IdentityCertificate, IdentitySource, IdentityToken};
 pub use nearest::nearest;

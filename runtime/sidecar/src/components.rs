@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec};
+use component::{Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec, Variables};
 use loaded::{Admitted, LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};
@@ -37,6 +37,7 @@ pub(crate) async fn load(
         tasks: component::Tasks::new(move |name, work| drop(spawner.spawn(name, work))),
         identity: surroundings.identity,
         http: crate::outbound::client(surroundings.tasks),
+        variables: Variables::new(environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()))),
     };
     let loader = Loader::new(components::registry(), host, admission(options, environment), components.clone());
     loader.load_all(specs).await.map_err(|error| Fatal::new(error.to_string()))
