@@ -19,6 +19,8 @@ pub fn registrations() -> Vec<&'static Registration> {
         cluster::REGISTRATIONS,
         #[cfg(feature = "conversation")]
         conversation::REGISTRATIONS,
+        #[cfg(feature = "embedded")]
+        embedded::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
         sqlite::REGISTRATIONS,
         #[cfg(feature = "middleware")]
