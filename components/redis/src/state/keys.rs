@@ -1,0 +1,218 @@
+//! Listing keys: a pattern of SQL becomes one of Redis, the server is scanned, and pages are cut out of what it found, with
+//! the target's tokens (how many keys were before). Used by the state store.
+
+use component::state::{KeysPage, KeysRequest};
+use component::{Error, ErrorKind};
+use redis::{Value, cmd};
+
+use crate::link::{Effect, Link};
+use crate::wire::Request;
+
+const AT_ONCE: u32 = 1000;
+const DOING: &str = "list keys";
+
+/// The keys of one page.
+pub(super) async fn list(link: &Link, request: &KeysRequest) -> Result<KeysPage, Error> {
+    if request.pattern.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidArgument, "a pattern is required to list keys"));
+    }
+    let pattern = Pattern::new(&request.pattern);
+    let mut keys = Vec::new();
+    for node in nodes(link).await? {
+        scan(link, node.as_ref(), &pattern, &mut keys).await?;
+    }
+    // A scan may answer a key more than once.
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(page(keys, request))
+}
+
+/// The masters of a cluster; nothing to choose from where there is one server.
+async fn nodes(link: &Link) -> Result<Vec<Option<(String, u16)>>, Error> {
+    if !matches!(link.connecting().place, crate::settings::Place::Cluster(_)) {
+        return Ok(vec![None]);
+    }
+    let mut question = cmd("CLUSTER");
+    question.arg("SLOTS");
+    let Value::Array(ranges) = link.command(&question, Effect::Read, DOING).await? else { return Err(unexpected()) };
+    let mut nodes: Vec<Option<(String, u16)>> = ranges.into_iter().filter_map(master).map(Some).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    Ok(nodes)
+}
+
+/// A range of slots is its first, its last, its master, and then replicas; a node is its host, its port and more.
+fn master(range: Value) -> Option<(String, u16)> {
+    let Value::Array(parts) = range else { return None };
+    let Some(Value::Array(node)) = parts.get(2) else { return None };
+    let (Some(Value::BulkString(host)), Some(Value::Int(port))) = (node.first(), node.get(1)) else { return None };
+    Some((String::from_utf8(host.clone()).ok()?, u16::try_from(*port).ok()?))
+}
+
+async fn scan(
+    link: &Link,
+    node: Option<&(String, u16)>,
+    pattern: &Pattern,
+    keys: &mut Vec<String>,
+) -> Result<(), Error> {
+    let mut cursor = "0".to_owned();
+    loop {
+        let mut step = cmd("SCAN");
+        step.arg(&cursor).arg("MATCH").arg(&pattern.glob).arg("COUNT").arg(AT_ONCE);
+        let request = node.map_or(Request::Command(&step), |node| Request::Node(&step, node));
+        let answer = link.ask(request, Effect::Read).await.map_err(|failure| failure.into_error(DOING))?;
+        let (next, found): (String, Vec<Vec<u8>>) = redis::from_redis_value(answer).map_err(|_| unexpected())?;
+        // A key that is no text is none of ours.
+        let found = found.into_iter().filter_map(|key| String::from_utf8(key).ok());
+        keys.extend(found.filter(|key| pattern.fits(key)));
+        if next == "0" {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}
+
+fn unexpected() -> Error {
+    Error::new(ErrorKind::Internal, "redis: cannot list keys: the server's answer has an unexpected form")
+}
+
+fn page(keys: Vec<String>, request: &KeysRequest) -> KeysPage {
+    let start: usize = request.continuation_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or(0);
+    let size = request.page_size.filter(|size| *size > 0).and_then(|size| usize::try_from(size).ok());
+    let all = keys.len();
+    let end = size.map_or(all, |size| all.min(start.saturating_add(size)));
+    let keys = keys.into_iter().take(end).skip(start).collect();
+    KeysPage { keys, continuation_token: (end < all).then(|| end.to_string()) }
+}
+
+/// A pattern of SQL's LIKE.
+struct Pattern {
+    parts: Vec<Part>,
+    /// The same for Redis, which counts bytes: `_` becomes one byte or more, and what is too much is sorted out here.
+    glob: String,
+}
+
+enum Part {
+    Literal(char),
+    AnyCharacter,
+    AnyText,
+}
+
+impl Pattern {
+    fn new(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            parts.push(match character {
+                '%' => Part::AnyText,
+                '_' => Part::AnyCharacter,
+                '\\' => Part::Literal(characters.next().unwrap_or('\\')),
+                other => Part::Literal(other),
+            });
+        }
+        let mut glob = String::new();
+        for part in &parts {
+            match part {
+                Part::AnyText => glob.push('*'),
+                Part::AnyCharacter => glob.push_str("?*"),
+                Part::Literal(character) => {
+                    if matches!(character, '*' | '?' | '[' | ']' | '^' | '\\') {
+                        glob.push('\\');
+                    }
+                    glob.push(*character);
+                }
+            }
+        }
+        Self { parts, glob }
+    }
+
+    fn fits(&self, key: &str) -> bool {
+        // Which numbers of parts can have been used up after each character.
+        let mut reached = vec![false; self.parts.len() + 1];
+        open(&mut reached, &self.parts, 0);
+        for character in key.chars() {
+            let mut next = vec![false; self.parts.len() + 1];
+            for (place, part) in self.parts.iter().enumerate() {
+                if !reached.get(place).copied().unwrap_or(false) {
+                    continue;
+                }
+                match part {
+                    Part::Literal(wanted) if *wanted != character => {}
+                    Part::Literal(_) | Part::AnyCharacter => open(&mut next, &self.parts, place + 1),
+                    Part::AnyText => open(&mut next, &self.parts, place),
+                }
+            }
+            reached = next;
+        }
+        reached.last().copied().unwrap_or(false)
+    }
+}
+
+/// Marks a place as reached, and what lies behind it as far as nothing more is needed.
+fn open(reached: &mut [bool], parts: &[Part], from: usize) {
+    for place in from..reached.len() {
+        if let Some(mark) = reached.get_mut(place) {
+            *mark = true;
+        }
+        if !matches!(parts.get(place), Some(Part::AnyText)) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn patterns_of_sql_become_patterns_of_redis() {
+        let glob = |text: &str| Pattern::new(text).glob;
+        assert_eq!(glob("app||%"), "app||*");
+        assert_eq!(glob("a_c"), "a?*c");
+        assert_eq!(glob(r"50\%\_"), "50%_");
+        assert_eq!(glob("a*[b]?"), r"a\*\[b\]\?");
+        assert_eq!(glob("end\\"), r"end\\");
+    }
+
+    #[test]
+    fn an_underscore_is_one_character_of_any_alphabet() {
+        for (pattern, key, fits) in [
+            ("a_c", "aüc", true),
+            ("a_c", "abbc", false),
+            ("%", "", true),
+            ("_", "", false),
+            ("%b%", "abc", true),
+            ("a%%c", "abxc", true),
+            ("a%c", "abcd", false),
+            (r"a\%", "a%", true),
+            (r"a\%", "ab", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).fits(key), fits, "{pattern} {key}");
+        }
+    }
+
+    #[test]
+    fn pages_go_on_where_the_last_one_ended() {
+        let keys = || ["a", "b", "c"].map(str::to_owned).to_vec();
+        let request = |token: Option<&str>| KeysRequest {
+            page_size: Some(2),
+            continuation_token: token.map(str::to_owned),
+            ..KeysRequest::default()
+        };
+        let first = page(keys(), &request(None));
+        assert_eq!((first.keys.len(), first.continuation_token.as_deref()), (2, Some("2")));
+        let second = page(keys(), &request(Some("2")));
+        assert_eq!((second.keys, second.continuation_token), (vec!["c".to_owned()], None));
+        assert_eq!(page(keys(), &request(Some("9"))).keys.len(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_fits_itself_when_it_is_escaped(key in ".{0,20}") {
+            let escaped: String = key.chars().flat_map(|character| ['\\', character]).collect();
+            prop_assert!(Pattern::new(&escaped).fits(&key));
+        }
+    }
+}
