@@ -6,10 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use http_body_util::{BodyExt as _, Empty, Full};
 
 use crate::{Error, ErrorKind, Retry};
 
@@ -31,10 +31,17 @@ pub fn full_body(content: impl Into<Bytes>) -> HttpBody {
 ///
 /// # Errors
 /// `Unavailable` when it is longer, or when it breaks off.
-pub async fn read_body(body: HttpBody, limit: usize) -> Result<Bytes, Error> {
-    let read = Limited::new(body, limit).collect().await;
-    read.map(http_body_util::Collected::to_bytes)
-        .map_err(|cause| Error::new(ErrorKind::Unavailable, "reading the answer failed").caused_by(cause))
+pub async fn read_body(mut body: HttpBody, limit: usize) -> Result<Bytes, Error> {
+    let failed = || Error::new(ErrorKind::Unavailable, "reading the answer failed");
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|cause| failed().caused_by(cause))?.into_data() else { continue };
+        if data.len() > limit.saturating_sub(read.len()) {
+            return Err(failed().caused_by(format!("it is longer than {limit} bytes")));
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read.freeze())
 }
 
 /// Sends requests. Implemented by `sidecar` over the one HTTP stack of the process.

@@ -68,6 +68,13 @@ impl Registry {
     }
 }
 
+impl LookupError {
+    /// Whether the type is known here and only its version is not.
+    pub fn is_about_version(&self) -> bool {
+        matches!(self.reason, Reason::OtherVersions(_))
+    }
+}
+
 fn accepts(version: Version, wanted: &str) -> bool {
     match version {
         Version::Any => matches!(wanted, "" | "v0" | "v1"),

@@ -1,10 +1,12 @@
 //! What a state store offers. Implemented by backends, called through `loaded` by the state block (and later by
 //! actors). Keys arrive complete: a store adds no prefix and interprets none, except where a method says so.
 
+mod query;
 mod requests;
 
 use async_trait::async_trait;
 
+pub use query::{Comparison, Filter, Query, QueryError, QueryPage, QueryRequest, Sorting};
 pub use requests::{
     BulkError, BulkItem, BulkOptions, Concurrency, Consistency, DeleteRequest, GetRequest, KeysPage, KeysRequest,
     Operation, Options, SetRequest, Stored, TTL_EXPIRE_TIME, Transaction, expand_prefix, time_to_live,
@@ -78,6 +80,11 @@ pub trait StateStore: Backend {
         None
     }
 
+    /// Search over values, if the store has it.
+    fn queryable(&self) -> Option<&dyn Queryable> {
+        None
+    }
+
     /// The abilities as the metadata API names them, in the target's order. They follow from the methods above, so that
     /// none can be claimed without being there. `ACTOR` is what the runtime adds for a store that can hold actors.
     fn capabilities(&self) -> Vec<&'static str> {
@@ -89,6 +96,7 @@ pub trait StateStore: Backend {
             (self.prefix_removal().is_some(), "DELETE_WITH_PREFIX"),
             (self.partition_key(), "PARTITION_KEY"),
             (self.key_listing().is_some(), "KEYS_LIKE"),
+            (self.queryable().is_some(), "QUERY_API"),
             (self.etag() && transactional, "ACTOR"),
         ]
         .into_iter()
@@ -123,4 +131,12 @@ pub trait PrefixRemoval: Send + Sync {
 pub trait KeyListing: Send + Sync {
     /// The keys that match a pattern.
     async fn keys_like(&self, context: &CallContext, request: &KeysRequest) -> Result<KeysPage, Error>;
+}
+
+/// A store that searches its values, which must be JSON.
+#[async_trait]
+pub trait Queryable: Send + Sync {
+    /// One page of what matches. Keys are answered as they are stored. A filter or an order that the store cannot do is
+    /// `InvalidArgument`.
+    async fn query(&self, context: &CallContext, request: &QueryRequest) -> Result<QueryPage, Error>;
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use component::resolver::{Configuration, Error};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Where the file is and how it is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub(crate) struct Location {
     pragmas: Vec<String>,
     /// Whether nothing is stored, so that nobody else sees it.
     pub(crate) in_memory: bool,
+    /// Whether changes are written ahead into a file of their own, so that reads and a write do not meet.
+    pub(crate) journal_ahead: bool,
+    /// How far a commit waits for the disk, if the connection string says it.
+    pub(crate) synchronous: Option<String>,
+    /// What in the connection string has no effect, one sentence each.
+    pub(crate) remarks: Vec<String>,
 }
 
 /// The settings of every component on SQLite.
@@ -55,32 +61,76 @@ impl ConnectionSettings {
         let lower = text.to_lowercase();
         let in_memory = lower.starts_with(":memory:") || lower.starts_with("file::memory:");
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
-        let mut options = Vec::new();
-        let mut pragmas = Vec::new();
-        let mut read_only = false;
-        if self.busy_timeout > Duration::ZERO {
-            pragmas.push(format!("busy_timeout({})", self.busy_timeout.as_millis()));
-        }
+        let mut found = Options::default();
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            match name {
-                "_pragma" => pragmas.push(allowed_pragma(&percent_decoded(value))?),
-                "cache" if in_memory => {}
-                // Options of the target's driver; transactions here say themselves how they lock.
-                _ if name.starts_with('_') => {}
-                _ => {
-                    read_only |= matches!((name, value), ("mode", "ro") | ("immutable", "1"));
-                    options.push(option.to_owned());
-                }
+            if !(in_memory && name == "cache") {
+                found.take(name, &percent_decoded(value), option)?;
             }
         }
         if in_memory {
-            options.push("cache=shared".to_owned());
+            found.for_sqlite.push("cache=shared".to_owned());
         }
-        pragmas.push(journal(in_memory, self.disable_journal_ahead || read_only).to_owned());
+        let mut pragmas = Vec::new();
+        if self.busy_timeout.as_millis() > 0 {
+            pragmas.push(format!("busy_timeout({})", self.busy_timeout.as_millis()));
+        }
+        pragmas.append(&mut found.pragmas);
+        let journal_ahead = !in_memory && !self.disable_journal_ahead && !found.read_only;
+        // The journal of a file that is only read is not ours to choose; the target tries, and fails on a file that has
+        // a write-ahead log.
+        if !found.read_only {
+            pragmas.push(journal(in_memory, journal_ahead).to_owned());
+        }
         let prefix = if lower.starts_with("file:") { "" } else { "file:" };
-        let separator = if options.is_empty() { "" } else { "?" };
-        Ok(Location { address: format!("{prefix}{path}{separator}{}", options.join("&")), pragmas, in_memory })
+        let separator = if found.for_sqlite.is_empty() { "" } else { "?" };
+        Ok(Location {
+            address: format!("{prefix}{path}{separator}{}", found.for_sqlite.join("&")),
+            pragmas,
+            in_memory,
+            journal_ahead,
+            synchronous: found.synchronous,
+            remarks: found.remarks,
+        })
+    }
+}
+
+/// The options of a connection string, sorted by who understands them.
+#[derive(Default)]
+struct Options {
+    for_sqlite: Vec<String>,
+    pragmas: Vec<String>,
+    synchronous: Option<String>,
+    read_only: bool,
+    remarks: Vec<String>,
+    seen: Vec<String>,
+}
+
+impl Options {
+    /// Takes one; `option` is how it was written.
+    fn take(&mut self, name: &str, value: &str, option: &str) -> Result<(), Error> {
+        match name {
+            "_pragma" => {
+                if let Some(level) = value.to_lowercase().strip_prefix("synchronous") {
+                    self.synchronous = Some(level.trim_matches(['(', ')', '=', ' ']).to_owned());
+                }
+                self.pragmas.push(allowed_pragma(value)?);
+            }
+            // Transactions here say themselves how they lock.
+            "_txlock" if value.eq_ignore_ascii_case("immediate") => {}
+            _ if name.starts_with('_') => self.remarks.push(format!(
+                "The option '{option}' of the connection string has no effect: writes lock the database when they \
+                 begin, and times are the target's texts"
+            )),
+            // Of these the target keeps the first.
+            "mode" | "immutable" if self.seen.iter().any(|seen| seen == name) => {}
+            _ => {
+                self.read_only |= matches!((name, value), ("mode", "ro") | ("immutable", "1"));
+                self.seen.push(name.to_owned());
+                self.for_sqlite.push(option.to_owned());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -114,11 +164,16 @@ pub(crate) fn is_identifier(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn journal(in_memory: bool, without_journal_ahead: bool) -> &'static str {
-    match (in_memory, without_journal_ahead) {
+/// Whether the file was only in use, so that trying again may help.
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+fn journal(in_memory: bool, ahead: bool) -> &'static str {
+    match (in_memory, ahead) {
         (true, _) => "journal_mode(MEMORY)",
-        (false, true) => "journal_mode(DELETE)",
-        (false, false) => "journal_mode(WAL)",
+        (false, false) => "journal_mode(DELETE)",
+        (false, true) => "journal_mode(WAL)",
     }
 }
 
@@ -176,7 +231,17 @@ mod tests {
     fn options_of_the_driver_are_taken_out_and_those_of_sqlite_stay() {
         let found = location("file:data.db?mode=ro&_txlock=exclusive&_pragma=cache_size%28100%29").unwrap();
         assert_eq!(found.address, "file:data.db?mode=ro");
-        assert_eq!(found.pragmas, ["busy_timeout(800)", "cache_size(100)", "journal_mode(DELETE)"]);
+        assert_eq!(found.pragmas, ["busy_timeout(800)", "cache_size(100)"]);
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said_and_the_first_of_two_modes_counts() {
+        let found = location("a.db?_txlock=Immediate&mode=rw&mode=ro&_pragma=synchronous(off)").unwrap();
+        assert_eq!((found.address.as_str(), found.journal_ahead), ("file:a.db?mode=rw", true));
+        assert_eq!(found.synchronous.as_deref(), Some("off"));
+        assert!(found.remarks.is_empty());
+        let found = location("a.db?_txlock=deferred").unwrap();
+        assert!(found.remarks[0].starts_with("The option '_txlock=deferred'"), "{:?}", found.remarks);
     }
 
     #[test]

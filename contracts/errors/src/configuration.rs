@@ -46,4 +46,14 @@ catalogue! { Configuration:
         family: Plain,
         message: "failed to unsubscribe to configuration request {subscription}: {error}",
     }
+
+    /// Ours, not the target's: the store of a running subscription was closed, or can never go on. Subscribe again.
+    CONFIGURATION_CLOSED = configuration_closed(store) {
+        tag: "ERR_CONFIGURATION_SUBSCRIBE",
+        http: INTERNAL_SERVER_ERROR,
+        grpc: Unavailable,
+        family: Plain,
+        message: "configuration store {store} is closed",
+        sent: GrpcOnly,
+    }
 }

@@ -229,4 +229,36 @@ catalogue! { State:
         resource: "state" store Bare,
         violation: key,
     }
+
+    /// Ours, not the target's: this kind of store cannot list its keys.
+    STATE_KEYS_NOT_SUPPORTED = state_keys_not_supported(store) {
+        tag: "ERR_STATE_STORE_NOT_SUPPORTED",
+        reason: "DAPR_STATE_KEYS_NOT_SUPPORTED",
+        http: NOT_IMPLEMENTED,
+        grpc: Unimplemented,
+        family: Detailed,
+        message: "state store {store} doesn't support listing keys",
+        sent: HttpOnly,
+        resource: "state" store Bare,
+    }
+
+    /// Ours, not the target's: the store failed while listing keys, or the token is none of its own.
+    STATE_KEYS = state_keys(store, error) {
+        tag: "ERR_STATE_KEYS",
+        http: INTERNAL_SERVER_ERROR,
+        grpc: Internal,
+        family: Plain,
+        message: "failed listing keys of state store {store}: {error}",
+        sent: HttpOnly,
+    }
+
+    /// Ours, not the target's: the store says that the request is wrong, such as a token that is none of its own.
+    STATE_KEYS_REFUSED = state_keys_refused(store, error) {
+        tag: "ERR_STATE_KEYS",
+        http: BAD_REQUEST,
+        grpc: InvalidArgument,
+        family: Plain,
+        message: "failed listing keys of state store {store}: {error}",
+        sent: HttpOnly,
+    }
 }

@@ -19,6 +19,7 @@ mod references;
 mod resiliency;
 mod scalar;
 mod subscription;
+mod survey;
 mod workflow_access_policy;
 pub mod yaml;
 
@@ -51,6 +52,7 @@ pub use resiliency::{
 pub use subscription::{
     BulkSubscribe, Routes, Rule, Subscription, SubscriptionSpec, SubscriptionSpecV1, SubscriptionV1,
 };
+pub use survey::{Found, RESOURCE_KINDS, Step, Stranger, Survey, survey};
 pub use workflow_access_policy::{
     ActivityRule, REQUIRED_EVENTS, RequiredEvent, WORKFLOW_OPERATIONS, WorkflowAccessPolicy, WorkflowAccessPolicySpec,
     WorkflowAccessRule, WorkflowCaller, WorkflowRule,

@@ -178,7 +178,11 @@ pub fn is_yaml_name(name: &Path) -> bool {
     name.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml"))
 }
 
-fn read_folder(folder: &Path, files: &mut Vec<ResourceFile>, warnings: &mut Vec<Warning>) -> Result<(), Error> {
+pub(crate) fn read_folder(
+    folder: &Path,
+    files: &mut Vec<ResourceFile>,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), Error> {
     let unreadable = |error: std::io::Error| Error::Unreadable {
         action: "open",
         path: folder.to_path_buf(),
@@ -285,7 +289,7 @@ impl Collected {
     }
 }
 
-fn text_of<'a>(document: &Document<'a>) -> Result<&'a str, Problem> {
+pub(crate) fn text_of<'a>(document: &Document<'a>) -> Result<&'a str, Problem> {
     std::str::from_utf8(document.bytes).map_err(|error| {
         let good = document.bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line = document.lines_before + good.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -295,7 +299,7 @@ fn text_of<'a>(document: &Document<'a>) -> Result<&'a str, Problem> {
 }
 
 /// API version and kind of a document; none when it is empty or has no kind.
-fn type_of(node: &Node) -> Result<Option<(&str, &str)>, Problem> {
+pub(crate) fn type_of(node: &Node) -> Result<Option<(&str, &str)>, Problem> {
     let Body::Mapping(_) = &node.body else {
         if let Body::Scalar(scalar) = &node.body
             && scalar.plain

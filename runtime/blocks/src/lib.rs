@@ -1,9 +1,13 @@
 //! What each API means, whatever door it was asked through.
 
+mod admission;
+pub mod configuration;
 pub mod health;
 pub mod invoke;
+pub mod lock;
 pub mod metadata;
 pub mod secrets;
 pub mod state;
 
+pub use admission::admit;
 pub use component::{CallContext, Error as ComponentError, ErrorKind, Metadata, Trace};

@@ -2,22 +2,27 @@
 //! answers with an [`Error`] that says what happened, not how it looks outside.
 
 mod admission;
+mod encryption;
 mod error;
 mod key;
+mod listing;
+mod search;
 
 use std::sync::Arc;
 
 pub use component::state::{
-    BulkError, BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Stored,
-    Transaction,
+    BulkError, BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, QueryPage,
+    SetRequest, Stored, Transaction,
 };
 use component::state::{BulkOptions, StateStore};
 use component::{CallContext, Family, Metadata};
 use loaded::{LoadedComponents, Pinned};
 
-pub use admission::admit;
+pub(crate) use admission::admit;
 pub use error::Error;
+pub use listing::{KeyList, ListKeys, MAX_PAGE};
 
+use encryption::Encryption;
 use key::KeyLayout;
 
 /// The state API of one app.
@@ -76,7 +81,8 @@ impl Store<'_> {
     pub async fn get(&self, context: &CallContext, mut request: GetRequest) -> Result<Option<Stored>, Error> {
         let key = self.complete(&mut request.key)?;
         let got = self.store.call(context, "get", |store| store.get(context, &request)).await;
-        got.map_err(|source| Error::Get { store: self.name.to_owned(), key, source })
+        let opened = got.and_then(|stored| stored.map(|stored| self.open(stored)).transpose());
+        opened.map_err(|source| Error::Get { store: self.name.to_owned(), key, source })
     }
 
     /// The values of many keys, one item per key and in their order. A key that cannot be read is an item with an
@@ -95,11 +101,12 @@ impl Store<'_> {
         let requests = request.keys.into_iter().map(complete).collect::<Result<Vec<_>, Error>>()?;
         let options = BulkOptions { parallelism: request.parallelism.filter(|limit| *limit > 0) };
         let got = self.store.call(context, "bulk get", |store| store.bulk_get(context, &requests, options)).await;
-        let mut items = got.map_err(|source| Error::BulkGet { store: self.name.to_owned(), source })?;
-        for item in &mut items {
-            item.key = key::original(&item.key).to_owned();
-        }
-        Ok(items)
+        let items = got.map_err(|source| Error::BulkGet { store: self.name.to_owned(), source })?;
+        let original = |item: BulkItem| BulkItem {
+            key: key::original(&item.key).to_owned(),
+            result: item.result.and_then(|stored| stored.map(|stored| self.open(stored)).transpose()),
+        };
+        Ok(items.into_iter().map(original).collect())
     }
 
     /// Stores values. One is stored by itself; of many, some may be stored while others fail.
@@ -112,6 +119,10 @@ impl Store<'_> {
                 return Err(Error::EmptyKey { store: self.name.to_owned() });
             }
             self.complete(&mut request.key)?;
+            if let Some(encryption) = self.encryption() {
+                let sealed = encryption.seal_request(request);
+                sealed.map_err(|source| Error::Save { store: self.name.to_owned(), source: source.into() })?;
+            }
         }
         let saved = match requests.as_slice() {
             [] => Ok(()),
@@ -184,6 +195,10 @@ impl Store<'_> {
         if let Some(maximum) = maximum.filter(|maximum| count > *maximum) {
             return Err(Error::TooManyOperations { store: self.name.to_owned(), count, maximum });
         }
+        if let Some(encryption) = self.encryption() {
+            let sealed = encryption.seal_operations(&mut transaction.operations);
+            sealed.map_err(|source| Error::Transaction { store: self.name.to_owned(), source })?;
+        }
         let transaction = &transaction;
         let done =
             self.store.call(context, "transaction", async |store: &dyn StateStore| match store.transactional() {
@@ -193,18 +208,29 @@ impl Store<'_> {
         done.await.map_err(|source| Error::Transaction { store: self.name.to_owned(), source })
     }
 
-    /// Searches values. No backend offers it yet.
-    ///
-    /// # Errors
-    /// `QueryNotSupported`, always.
-    pub fn query(&self) -> Result<(), Error> {
-        Err(Error::QueryNotSupported { store: self.name.to_owned() })
+    /// Whether values are stored encrypted. Texts are then stored without the quotes of JSON, as the target does it.
+    pub fn encrypts(&self) -> bool {
+        self.encryption().is_some()
+    }
+
+    fn encryption(&self) -> Option<&Encryption> {
+        self.store.details().settings()
+    }
+
+    fn open(&self, stored: Stored) -> Result<Stored, component::Error> {
+        match self.encryption() {
+            Some(encryption) => encryption.open_stored(stored),
+            None => Ok(stored),
+        }
+    }
+
+    fn layout(&self) -> KeyLayout<'_> {
+        KeyLayout::of(self.store.details(), self.app, self.namespace)
     }
 
     /// Makes a key what it is called in the store; gives back what the app called it.
     fn complete(&self, key: &mut String) -> Result<String, Error> {
-        let layout = KeyLayout::of(self.store.details(), self.app, self.namespace);
-        let complete = layout.complete(key).map_err(|illegal| Error::IllegalKey {
+        let complete = self.layout().complete(key).map_err(|illegal| Error::IllegalKey {
             store: self.name.to_owned(),
             key: key.clone(),
             message: illegal.to_string(),

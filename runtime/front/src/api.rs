@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use blocks::configuration::Configuration;
 use blocks::health::Readiness;
 use blocks::invoke::Invoker;
+use blocks::lock::Locks;
 use blocks::metadata::Metadata;
 use blocks::secrets::Secrets;
 use blocks::state::State;
@@ -26,6 +28,10 @@ pub struct Api {
     pub state: State,
     /// Secret stores.
     pub secrets: Secrets,
+    /// Configuration stores.
+    pub configuration: Configuration,
+    /// Lock stores.
+    pub locks: Locks,
     /// What the sidecar says of itself.
     pub metadata: Metadata,
     /// Whether everything is ready.

@@ -1,9 +1,12 @@
 //! The gRPC door: token, access list, then the Dapr service, reflection, or the proxy for services we do not know.
 
+mod configuration;
 mod dapr;
 mod invoke;
+mod lock;
 mod secrets;
 mod state;
+mod stream;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +20,9 @@ use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tower_service::Service as _;
 use wire::runtime::dapr_server::DaprServer;
+
+pub(crate) use configuration::refusal as configuration_refusal;
+pub(crate) use lock::{number as lock_number, refusal as lock_refusal};
 
 use crate::api_log::Entry;
 use crate::routes::Routes;

@@ -1,7 +1,9 @@
 //! The HTTP door: one request through limits, CORS, token and route to one operation.
 
+mod configuration;
 mod health;
 mod invoke;
+mod lock;
 mod metadata;
 mod respond;
 mod secrets;
@@ -189,8 +191,14 @@ impl HttpDoor {
             Operation::GetBulkState => state::get_bulk(api, routed).await,
             Operation::ExecuteStateTransaction => state::transact(api, routed).await,
             Operation::QueryState => state::query(api, routed).await,
+            Operation::ListStateKeys => state::keys(api, routed).await,
             Operation::GetSecret => secrets::get(api, routed).await,
             Operation::GetBulkSecret => secrets::get_bulk(api, routed).await,
+            Operation::GetConfiguration => configuration::get(api, routed).await,
+            Operation::SubscribeConfiguration => configuration::subscribe(api, routed).await,
+            Operation::UnsubscribeConfiguration => configuration::unsubscribe(api, &routed),
+            Operation::TryLock => lock::try_lock(api, routed).await,
+            Operation::Unlock => lock::unlock(api, routed).await,
             Operation::InvokeService | Operation::DeleteBulkState => invoke::invoke(api, routed).await,
             Operation::GetMetadata => metadata::get(api),
             Operation::PutMetadata => metadata::put(api, routed).await,

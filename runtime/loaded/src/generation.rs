@@ -1,12 +1,16 @@
 //! One loaded component through its generations, and the one way to call it. Used by every block; nothing else may hold
 //! a backend, so that policy, spans and metrics have one place to be applied in.
 
+use std::any::Any;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use component::{Backend, CallContext, Error, ErrorKind, Properties};
 use tokio::sync::oneshot;
+
+/// What a block made of a component's metadata, once, at admission. Only that block knows its type.
+pub type BlockSettings = Arc<dyn Any + Send + Sync>;
 
 /// What a generation of a component was made from.
 #[derive(Debug, Clone)]
@@ -19,6 +23,15 @@ pub struct Details {
     pub version: Arc<str>,
     /// Its metadata, secrets resolved.
     pub properties: Arc<Properties>,
+    /// What its block made of that.
+    pub settings: Option<BlockSettings>,
+}
+
+impl Details {
+    /// What the block made of the metadata, if it made this.
+    pub fn settings<T: Any>(&self) -> Option<&T> {
+        self.settings.as_ref()?.downcast_ref()
+    }
 }
 
 /// A component by its name: the generation that is in use now, if any.

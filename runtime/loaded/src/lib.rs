@@ -7,7 +7,7 @@ mod loader;
 mod secret_references;
 
 pub use components::{ComponentInfo, LoadedComponents};
-pub use generation::{Details, Loaded, Pinned, Retired};
+pub use generation::{BlockSettings, Details, Loaded, Pinned, Retired};
 pub use load_error::LoadError;
-pub use loader::{Admission, Loader, Loading};
+pub use loader::{Admission, Admitted, Loader, Loading};
 pub use secret_references::{Owner, Resolved, resolve};

@@ -13,14 +13,28 @@ use tokio::time::Instant;
 
 use crate::components::Component;
 use crate::load_error::InitFailure;
-use crate::{Details, LoadError, Loaded, LoadedComponents, Owner, Resolved, resolve};
+use crate::{BlockSettings, Details, LoadError, Loaded, LoadedComponents, Owner, Resolved, resolve};
 
 /// How long a component may take to start when its resource does not say. From the target.
 const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A component that its block lets in.
+pub struct Admitted {
+    /// Its metadata as the backend is given it.
+    pub properties: Properties,
+    /// What the block keeps of it.
+    pub settings: Option<BlockSettings>,
+}
+
+impl From<Properties> for Admitted {
+    fn from(properties: Properties) -> Self {
+        Self { properties, settings: None }
+    }
+}
+
 /// What happens to the metadata of a component between the resolving of its secrets and its being made: `sidecar` fills
 /// in placeholders and asks the blocks whether they admit the component. An error keeps it from being loaded.
-pub type Admission = Arc<dyn Fn(&Spec, Properties) -> Result<Properties, Error> + Send + Sync>;
+pub type Admission = Arc<dyn Fn(&Spec, Properties) -> Result<Admitted, Error> + Send + Sync>;
 
 /// Loads components into a [`LoadedComponents`].
 pub struct Loader {
@@ -166,20 +180,22 @@ impl Loader {
         warn_of_deprecation(spec, registration);
         warn_of_misspelling(spec, registration, &properties);
         let failed = |cause| InitFailure::Init { log_name: spec.log_name(), cause };
-        let properties = (self.admission)(spec, properties).map_err(failed)?;
-        let made = tokio::time::timeout_at(deadline, self.construct(spec, registration.constructor, properties)).await;
+        let admitted = (self.admission)(spec, properties).map_err(failed)?;
+        let made = tokio::time::timeout_at(deadline, self.construct(spec, registration.constructor, admitted)).await;
         match made {
             Ok(component) => component.map(Some).map_err(failed),
             Err(_) => Err(InitFailure::Timeout { log_name: spec.log_name() }),
         }
     }
 
-    async fn construct(&self, spec: &Spec, how: Constructor, properties: Properties) -> Result<Component, Error> {
+    async fn construct(&self, spec: &Spec, how: Constructor, admitted: Admitted) -> Result<Component, Error> {
+        let Admitted { properties, settings } = admitted;
         let details = Details {
             name: spec.name.as_str().into(),
             component_type: spec.component_type.as_str().into(),
             version: spec.version.as_str().into(),
             properties: Arc::new(properties.clone()),
+            settings,
         };
         let setup = Setup { name: spec.name.clone(), properties, host: self.host.clone() };
         match how {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec};
-use loaded::{LoadedComponents, Loader};
+use loaded::{Admitted, LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};
 
@@ -99,7 +99,7 @@ fn admission(options: &Options, environment: &Environment) -> loaded::Admission 
             pairs.push((name.to_owned(), filled));
         }
         let filled = Properties::from_iter(pairs);
-        blocks::state::admit(spec, &filled)?;
-        Ok(filled)
+        let settings = blocks::admit(spec, &filled)?;
+        Ok(Admitted { properties: filled, settings })
     })
 }

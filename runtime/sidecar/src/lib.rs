@@ -5,6 +5,7 @@ mod components;
 mod discovery;
 mod endpoints;
 mod entry;
+mod found;
 mod host;
 pub mod options;
 mod outbound;

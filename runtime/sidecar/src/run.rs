@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use app::{Address, Channel, Endpoints, Health, HealthOptions, Protocol};
+use blocks::configuration::Configuration as ConfigurationApi;
 use blocks::health::{Readiness, Target};
 use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
+use blocks::lock::Locks;
 use blocks::metadata::Metadata;
 use blocks::secrets::Secrets;
 use blocks::state::State;
@@ -21,6 +23,7 @@ use security::AccessControl;
 use service::{Environment, Lifetimes, ServerTls, Shutdown, Tasks};
 use telemetry::Metrics;
 
+use crate::found::Found;
 use crate::servers::{Serving, Sockets, bind_internal};
 use crate::{
     Options, access_control, components, discovery, endpoints, host, own_identity, providers, settings, variables,
@@ -150,11 +153,19 @@ impl Role {
         let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address, sidecars), &address);
         let mut providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
         providers.extend(security.clone().map(own_identity::told));
+        let intake = Shutdown::new();
         let api = Arc::new(Api {
             app_id: options.app_id.clone(),
             invoker: invoker.clone(),
             state: State::new(options.app_id.as_str().into(), options.namespace.as_str().into(), components.clone()),
             secrets: Secrets::new(components.clone(), settings::secret_scopes(&self.configuration)),
+            configuration: ConfigurationApi::new(
+                components.clone(),
+                channel.clone(),
+                self.tasks.clone(),
+                intake.clone(),
+            ),
+            locks: Locks::new(options.app_id.as_str().into(), components.clone()),
             metadata: Metadata::new(providers),
             readiness,
             outbound: outbound_ready,
@@ -163,7 +174,6 @@ impl Role {
             tasks: self.tasks.clone(),
             limits: Limits { max_body: options.max_body_bytes.unwrap_or(u64::MAX) },
         });
-        let intake = Shutdown::new();
         let tls = own_identity::server_tls(security.as_ref())?;
         self.open(api, invoker, (internal, tls), intake.clone()).await?;
         outbound.ready();
@@ -354,40 +364,6 @@ impl Role {
         serving.internal(internal, tls, Server::new(Arc::new(invoker), self.max_message()));
         tracing::info!(target: "dapr.runtime", "Internal gRPC server is running on {address}");
         Ok(())
-    }
-}
-
-/// What was found in the folders.
-struct Found {
-    components: Result<Vec<resources::Component>, resources::Error>,
-    http_endpoints: Result<Vec<resources::HttpEndpoint>, resources::Error>,
-    names: providers::Names,
-}
-
-impl Found {
-    /// Kinds whose runtime is not built yet are known and told, not ignored.
-    fn from(loaded: resources::Loaded) -> Result<Self, Fatal> {
-        use resources::Resource as _;
-        let fatal = |error: resources::Error| Fatal::new(format!("failed to load resources from disk: {error}"));
-        let policies = loaded.workflow_access_policies.map_err(fatal)?;
-        let servers = loaded.mcp_servers.map_err(fatal)?;
-        let unused: [(&str, usize); 4] = [
-            ("Subscription", loaded.subscriptions.len()),
-            ("Resiliency", loaded.resiliencies.len()),
-            ("MCPServer", servers.len()),
-            ("WorkflowAccessPolicy", policies.len()),
-        ];
-        for (kind, count) in unused.iter().filter(|(_, count)| *count > 0) {
-            tracing::warn!(
-                target: "dapr.runtime",
-                "{count} {kind} resource(s) found: this build reads them, but does not act on them yet"
-            );
-        }
-        let names = providers::Names {
-            resiliencies: loaded.resiliencies.iter().map(|resource| resource.name().to_owned()).collect(),
-            workflow_access_policies: policies.iter().map(|resource| resource.name().to_owned()).collect(),
-        };
-        Ok(Self { components: loaded.components, http_endpoints: loaded.http_endpoints, names })
     }
 }
 

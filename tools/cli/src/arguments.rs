@@ -41,6 +41,7 @@ pub(crate) fn command_line(program: &str) -> Command {
         .subcommand(list())
         .subcommand(stop())
         .subcommand(invoke())
+        .subcommand(check())
         .subcommand(certs())
         .subcommand(version())
         .subcommand(completion())
@@ -121,6 +122,20 @@ fn invoke() -> Command {
         .arg(path("data-file", "A file with the data to send, JSON").short('f'))
         .arg(text("verb", "The HTTP verb").short('v').default_value("POST"))
         .arg(path("unix-domain-socket", "The folder of the sidecar's sockets").short('u'))
+}
+
+fn check() -> Command {
+    Command::new("check")
+        .about("Say what is wrong with resource files, without starting anything; fails when there is an error")
+        .arg(
+            Arg::new("paths")
+                .num_args(1..)
+                .required(true)
+                .value_name("PATH")
+                .value_hint(ValueHint::AnyPath)
+                .help("Folders and files with resources"),
+        )
+        .arg(text("output", "The form of the answer: json or text (default)").short('o'))
 }
 
 fn certs() -> Command {

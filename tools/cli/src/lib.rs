@@ -1,8 +1,9 @@
-//! The command line: run, list, stop, invoke, certs, version, completion.
+//! The command line: run, list, stop, invoke, check, certs, version, completion.
 
 mod api;
 mod arguments;
 mod certs;
+mod check;
 mod completion;
 mod console;
 mod entry;

@@ -62,14 +62,27 @@ const RULES: &[Rule] = &[
     },
     Rule { crates: "control/hub", may_use: &["base/", "contracts/", "control/"] },
     Rule { crates: "control/", may_use: &["base/", "contracts/"] },
+    Rule { crates: "tools/cli", may_use: &["base/", "contracts/", "components/all", "components/api"] },
     Rule { crates: "tools/", may_use: &["base/", "contracts/"] },
     Rule { crates: "bin", may_use: &["runtime/sidecar", "control/", "tools/", "base/service"] },
+    Rule {
+        crates: "tests/conformance",
+        may_use: &["base/", "contracts/", "components/all", "components/api", "tests/servers", "tests/testkit"],
+    },
     Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit", "tests/servers"] },
     Rule { crates: "benches", may_use: &["base/", "contracts/", "tests/testkit"] },
     Rule { crates: "examples/", may_use: &[] },
     Rule {
         crates: "xtask",
-        may_use: &["base/", "contracts/", "components/all", "components/api", "runtime/sidecar", "tests/servers"],
+        may_use: &[
+            "base/",
+            "contracts/",
+            "components/all",
+            "components/api",
+            "runtime/sidecar",
+            "tests/conformance",
+            "tests/servers",
+        ],
     },
 ];
 

@@ -119,6 +119,8 @@ pub struct SetRequest {
     pub metadata: Metadata,
     /// Media type of the value, if the caller gave one.
     pub content_type: Option<String>,
+    /// Whether the value came as JSON; otherwise it is bytes of any kind. Some layouts of the target keep the two apart.
+    pub json: bool,
 }
 
 /// Removes a key.

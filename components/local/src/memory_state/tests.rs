@@ -1,5 +1,5 @@
 //! What only the inside of the in-memory store can show: when it sweeps, and that it does nothing otherwise. The
-//! promises of every state store are in `tests/state_conformance.rs`.
+//! promises of every state store are in `tests/conformance`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};

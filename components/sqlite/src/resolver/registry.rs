@@ -2,10 +2,11 @@
 //! it must not wait for anything but the file.
 
 use component::resolver::{Error, Instance};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::LOG_NAME;
 use super::settings::Settings;
+use crate::connection::is_busy;
 
 /// More instances of one app than this are not told.
 const MAX_ADDRESSES: usize = 64;
@@ -204,9 +205,4 @@ impl OpenError {
         let message = format!("invalid migration level found in metadata table: {text}");
         Self::Broken(format!("failed to perform migrations: {message}"))
     }
-}
-
-/// Whether the file was only in use, so that trying again may help.
-pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

@@ -8,8 +8,9 @@ use component::resolver::{Error, Instance};
 use tokio::sync::oneshot;
 
 use super::LOG_NAME;
-use super::registry::{Entry, OpenError, Registry, Renewal, is_busy};
+use super::registry::{Entry, OpenError, Registry, Renewal};
 use super::settings::Settings;
+use crate::connection::is_busy;
 
 /// How long a start waits for others that start with the same new file.
 const OPEN_TIME: Duration = Duration::from_secs(10);
@@ -181,6 +182,9 @@ impl Worker {
 
 fn report_place(settings: &Settings) -> Result<(), Error> {
     let location = settings.connection.location()?;
+    for remark in &location.remarks {
+        tracing::warn!(target: "dapr.contrib", component = LOG_NAME, "{remark}");
+    }
     if location.in_memory {
         tracing::warn!(target: "dapr.contrib", component = LOG_NAME,
             "Configuring name resolution with an in-memory SQLite database. Service invocation across different apps will not work.");

@@ -15,7 +15,7 @@ async fn secrets(scope: Option<Scope>) -> Secrets {
     let loader = Loader::new(
         Registry::new(local::REGISTRATIONS, &[]),
         host,
-        Arc::new(|_, properties| Ok(properties)),
+        Arc::new(|_, properties| Ok(properties.into())),
         components.clone(),
     );
     let value = file.path().to_str().unwrap().to_owned();

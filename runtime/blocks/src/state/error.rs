@@ -102,6 +102,30 @@ pub enum Error {
         /// The store.
         store: String,
     },
+    /// A query cannot be read, the store is encrypted, or the store failed.
+    Query {
+        /// The store.
+        store: String,
+        /// Why.
+        message: String,
+    },
+    /// The store does not list its keys.
+    KeysNotSupported {
+        /// The store.
+        store: String,
+    },
+    /// A prefix or the size of a page cannot be one.
+    KeysMalformed {
+        /// What is wrong.
+        message: String,
+    },
+    /// Listing keys failed.
+    Keys {
+        /// The store.
+        store: String,
+        /// Why.
+        source: component::Error,
+    },
 }
 
 impl fmt::Display for Error {
@@ -133,6 +157,12 @@ impl fmt::Display for Error {
             }
             Error::Transaction { source, .. } => write!(formatter, "error while executing state transaction: {source}"),
             Error::QueryNotSupported { .. } => formatter.write_str("state store does not support querying"),
+            Error::Query { store, message } => write!(formatter, "state store {store} query failed: {message}"),
+            Error::KeysNotSupported { store } => {
+                write!(formatter, "state store {store} doesn't support listing keys")
+            }
+            Error::KeysMalformed { message } => formatter.write_str(message),
+            Error::Keys { store, source } => write!(formatter, "failed listing keys of state store {store}: {source}"),
         }
     }
 }

@@ -53,6 +53,21 @@ impl<'a> KeyLayout<'a> {
             KeyLayout::Namespaced { namespace, app } => [namespace, ".", app, SEPARATOR, key].concat(),
         })
     }
+
+    /// What the app calls a key of the store; `None` if that key is not the app's own, such as the state of an actor or a
+    /// key of another app.
+    pub(super) fn own<'key>(&self, key: &'key str) -> Option<&'key str> {
+        let behind = |prefix: &str| key.strip_prefix(prefix)?.strip_prefix(SEPARATOR);
+        let own = match self {
+            KeyLayout::Bare => Some(key),
+            KeyLayout::Prefixed(prefix) => behind(prefix),
+            KeyLayout::Lowered(prefix) => behind(prefix),
+            KeyLayout::Namespaced { namespace, app } => {
+                key.strip_prefix(namespace)?.strip_prefix('.')?.strip_prefix(app)?.strip_prefix(SEPARATOR)
+            }
+        };
+        own.filter(|own| !own.contains(SEPARATOR))
+    }
 }
 
 /// Whether the `keyPrefix` of a component may be one.
@@ -84,8 +99,22 @@ mod tests {
     fn complete(strategy: Option<&str>, app: &str, namespace: &str) -> String {
         let properties: Properties = strategy.map(|strategy| ("KEYPREFIX", strategy)).into_iter().collect();
         let (component_type, version) = ("state.x".into(), "v1".into());
-        let details = Details { name: "Store".into(), component_type, version, properties: Arc::new(properties) };
-        KeyLayout::of(&details, app, namespace).complete("k").unwrap()
+        let details =
+            Details { name: "Store".into(), component_type, version, properties: Arc::new(properties), settings: None };
+        let layout = KeyLayout::of(&details, app, namespace);
+        let complete = layout.complete("k").unwrap();
+        assert_eq!(layout.own(&complete), Some("k"));
+        complete
+    }
+
+    #[test]
+    fn keys_of_others_are_not_the_apps_own() {
+        for key in ["other||k", "APP||k", "app||Actor||1||k", "app|k", "app", "k"] {
+            assert_eq!(KeyLayout::Prefixed("app").own(key), None, "{key}");
+        }
+        assert_eq!(KeyLayout::Bare.own("other||k"), None);
+        assert_eq!(KeyLayout::Namespaced { namespace: "ns", app: "app" }.own("app||k"), None);
+        assert_eq!(KeyLayout::Lowered("p".to_owned()).own("p||"), Some(""));
     }
 
     #[test]

@@ -88,7 +88,10 @@ async fn state(stores: &[(&str, &str, &str)]) -> State {
     let host = Host::new("app", "", Tasks::new(|_, _| ()));
     let components = LoadedComponents::default();
     let registry = Registry::new(local::REGISTRATIONS.iter().chain(ROWS), &[]);
-    let admission: loaded::Admission = Arc::new(|spec, properties| admit(spec, &properties).map(|()| properties));
+    let admission: loaded::Admission = Arc::new(|spec, properties| {
+        let settings = admit(spec, &properties)?;
+        Ok(loaded::Admitted { properties, settings })
+    });
     let loader = Loader::new(registry, host, admission, components.clone());
     let spec = |(name, component_type, prefix): &(&str, &str, &str)| Spec {
         name: (*name).to_owned(),
@@ -231,7 +234,8 @@ async fn what_a_store_cannot_do_is_said_so() {
         store.transact(&context(), Transaction::default()).await,
         Err(Error::TransactionsNotSupported { .. })
     ));
-    assert!(matches!(store.query(), Err(Error::QueryNotSupported { .. })));
+    assert!(matches!(store.query(&context(), "{}", Metadata::new()).await, Err(Error::QueryNotSupported { .. })));
+    assert!(matches!(store.keys(&context(), ListKeys::default()).await, Err(Error::KeysNotSupported { .. })));
 
     let narrow = state.store("narrow").unwrap();
     let operations = |count| transaction(vec![Operation::Delete(removal("k")); count]);
@@ -282,4 +286,127 @@ async fn requests_may_move_between_threads() {
     movable(store.delete(&context, removal("k")));
     movable(store.bulk_delete(&context, vec![]));
     movable(store.transact(&context, Transaction::default()));
+}
+
+#[tokio::test]
+async fn keys_are_listed_in_pages_and_only_the_apps_own() {
+    let state = state(&[("store", "state.in-memory", "appid"), ("bare", "state.in-memory", "none")]).await;
+    let store = state.store("store").unwrap();
+    let keys = ["a_1", "a_2", "a%1", "b", "aX1", "A_3"];
+    store.save(&context(), keys.iter().map(|key| write(key, "v")).collect()).await.unwrap();
+    let raw = state.components.state_store("store").unwrap().pin().unwrap();
+    for key in ["other||a_1", "app||Actor||a_1||a_1", "app2||a_1", "a_1"] {
+        raw.set(&context(), &write(key, "v")).await.unwrap();
+    }
+    let list = async |prefix: &str, page_size: Option<u32>| {
+        let (mut token, mut all, mut pages) = (None, Vec::new(), 0);
+        loop {
+            let request = ListKeys { prefix: prefix.to_owned(), page_size, token };
+            let page = store.keys(&context(), request).await.unwrap();
+            assert!(page.keys.len() <= page_size.unwrap_or(100) as usize);
+            all.extend(page.keys);
+            pages += 1;
+            token = page.token;
+            if token.is_none() {
+                all.sort();
+                return (all, pages);
+            }
+        }
+    };
+    assert_eq!(list("a_", None).await, (vec!["a_1".to_owned(), "a_2".to_owned()], 1));
+    let (all, pages) = list("", Some(2)).await;
+    assert_eq!(all, ["A_3", "a%1", "aX1", "a_1", "a_2", "b"]);
+    assert!(pages >= 3);
+    assert_eq!(list("a%", Some(1)).await.0, ["a%1"]);
+
+    let bare = state.store("bare").unwrap();
+    let raw = state.components.state_store("bare").unwrap().pin().unwrap();
+    for key in ["k", "app||k", "other||Actor||1||k"] {
+        raw.set(&context(), &write(key, "v")).await.unwrap();
+    }
+    assert_eq!(bare.keys(&context(), ListKeys::default()).await.unwrap().keys, ["k"]);
+}
+
+#[tokio::test]
+async fn a_listing_that_makes_no_sense_is_refused() {
+    let state = memory().await;
+    let store = state.store("store").unwrap();
+    let refused = async |request| store.keys(&context(), request).await.unwrap_err().to_string();
+    for size in [0, MAX_PAGE + 1] {
+        let said = refused(ListKeys { page_size: Some(size), ..ListKeys::default() }).await;
+        assert_eq!(said, "the size of a page is from 1 to 1000");
+    }
+    let said = refused(ListKeys { prefix: "app||Actor".to_owned(), ..ListKeys::default() }).await;
+    assert_eq!(said, "input key/keyPrefix 'app||Actor' can't contain '||'");
+    let said = refused(ListKeys { token: Some("odd".to_owned()), ..ListKeys::default() }).await;
+    assert!(said.starts_with("failed listing keys of state store store: "), "{said}");
+}
+
+/// A state API over an in-memory store whose values are encrypted with keys of a secret called `k`.
+async fn encrypted() -> State {
+    let host = Host::new("app", "", Tasks::new(|_, _| ()));
+    let components = LoadedComponents::default();
+    let admission: loaded::Admission = Arc::new(|spec, mut properties| {
+        let mut spec = spec.clone();
+        for item in &mut spec.metadata {
+            item.secret = Some(component::SecretReference { name: "k".to_owned(), key: String::new() });
+        }
+        let settings = admit(&spec, &properties)?;
+        properties = component::Properties::default();
+        Ok(loaded::Admitted { properties, settings })
+    });
+    let loader = Loader::new(Registry::new(local::REGISTRATIONS, &[]), host, admission, components.clone());
+    let value = "000102030405060708090a0b0c0d0e0f".to_owned();
+    let spec = Spec {
+        name: "store".to_owned(),
+        namespace: String::new(),
+        component_type: "state.in-memory".to_owned(),
+        version: "v1".to_owned(),
+        metadata: vec![MetadataItem { name: "primaryEncryptionKey".to_owned(), value, secret: None }],
+        secret_store: String::new(),
+        ignore_errors: false,
+        init_timeout: None,
+    };
+    loader.load_all(vec![spec]).await.unwrap();
+    State::new("app".into(), "".into(), components)
+}
+
+#[tokio::test]
+async fn nothing_reaches_an_encrypted_store_in_the_clear_and_everything_comes_back() {
+    let state = encrypted().await;
+    let store = state.store("store").unwrap();
+    assert!(store.encrypts());
+    store.save(&context(), vec![write("one", "secret")]).await.unwrap();
+    store.save(&context(), vec![write("two", "secret"), write("three", "secret")]).await.unwrap();
+    store.transact(&context(), transaction(vec![Operation::Upsert(write("four", "secret"))])).await.unwrap();
+    let raw = state.components.state_store("store").unwrap().pin().unwrap();
+    for key in ["one", "two", "three", "four"] {
+        let stored = raw.get(&context(), &read(&format!("app||{key}"))).await.unwrap().unwrap();
+        let text = String::from_utf8(stored.data.to_vec()).unwrap();
+        assert!(text.ends_with("||k") && !text.contains("secret"), "{text}");
+        assert_eq!(value(&store, key).await.as_deref(), Some(&b"secret"[..]));
+    }
+    raw.set(&context(), &write("app||clear", "secret")).await.unwrap();
+    let keys = ["two", "clear", "none"].map(str::to_owned).to_vec();
+    let items = store.bulk_get(&context(), BulkGet { keys, ..BulkGet::default() }).await.unwrap();
+    let text = |item: &BulkItem| match &item.result {
+        Ok(found) => found.as_ref().map(|stored| stored.data.clone()),
+        Err(error) => Some(error.to_string().into()),
+    };
+    let clear = "could not decrypt data for state store store: encryption key name not found on record";
+    let said: Vec<_> = items.iter().map(text).collect();
+    assert_eq!(said, [Some("secret".into()), Some(clear.into()), None]);
+    let error = store.get(&context(), read("clear")).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("fail to get clear from state store store: {clear}"));
+}
+
+#[tokio::test]
+async fn a_large_binary_value_comes_back_as_it_was() {
+    let large: Bytes = (0..=255_u8).cycle().take(10 << 20).collect::<Vec<u8>>().into();
+    for state in [memory().await, encrypted().await] {
+        let store = state.store("store").unwrap();
+        let request = SetRequest { value: large.clone(), ..write("k", "") };
+        store.save(&context(), vec![request]).await.unwrap();
+        assert!(value(&store, "k").await.unwrap() == large);
+    }
 }

@@ -114,7 +114,7 @@ const ROWS: &[Registration] = &[
 async fn probes() -> (State, Secrets) {
     let host = Host::new("app", "", Tasks::new(|_, _| ()));
     let components = LoadedComponents::default();
-    let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties));
+    let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties.into()));
     let loader = Loader::new(Registry::new(ROWS, &[]), host, admission, components.clone());
     let spec = |name: &str, component_type: &str| Spec {
         name: name.to_owned(),

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 use wire::common::InvokeResponse;
 use wire::runtime as v1;
 
-use super::{invoke, secrets, state};
+use super::{configuration, invoke, lock, secrets, state};
 use crate::Api;
 
 /// The operations of the Dapr service.
@@ -54,7 +55,7 @@ impl v1::dapr_server::Dapr for Dapr {
     }
 
     async fn query_state_alpha1(&self, request: Request<v1::QueryStateRequest>) -> Answer<v1::QueryStateResponse> {
-        state::query(&self.api.state, &request.into_inner()).await.map(Response::new)
+        state::query(&self.api.state, request).await.map(Response::new)
     }
 
     async fn get_secret(&self, request: Request<v1::GetSecretRequest>) -> Answer<v1::GetSecretResponse> {
@@ -63,6 +64,56 @@ impl v1::dapr_server::Dapr for Dapr {
 
     async fn get_bulk_secret(&self, request: Request<v1::GetBulkSecretRequest>) -> Answer<v1::GetBulkSecretResponse> {
         secrets::get_bulk(&self.api.secrets, request).await.map(Response::new)
+    }
+
+    async fn get_configuration_alpha1(
+        &self,
+        request: Request<v1::GetConfigurationRequest>,
+    ) -> Answer<v1::GetConfigurationResponse> {
+        self.get_configuration(request).await
+    }
+
+    async fn get_configuration(
+        &self,
+        request: Request<v1::GetConfigurationRequest>,
+    ) -> Answer<v1::GetConfigurationResponse> {
+        configuration::get(&self.api.configuration, request).await.map(Response::new)
+    }
+
+    async fn subscribe_configuration_alpha1(
+        &self,
+        request: Request<v1::SubscribeConfigurationRequest>,
+    ) -> Answer<BoxStream<v1::SubscribeConfigurationResponse>> {
+        self.subscribe_configuration(request).await
+    }
+
+    async fn subscribe_configuration(
+        &self,
+        request: Request<v1::SubscribeConfigurationRequest>,
+    ) -> Answer<BoxStream<v1::SubscribeConfigurationResponse>> {
+        configuration::subscribe(&self.api.configuration, request).await.map(Response::new)
+    }
+
+    async fn unsubscribe_configuration_alpha1(
+        &self,
+        request: Request<v1::UnsubscribeConfigurationRequest>,
+    ) -> Answer<v1::UnsubscribeConfigurationResponse> {
+        self.unsubscribe_configuration(request).await
+    }
+
+    async fn unsubscribe_configuration(
+        &self,
+        request: Request<v1::UnsubscribeConfigurationRequest>,
+    ) -> Answer<v1::UnsubscribeConfigurationResponse> {
+        Ok(Response::new(configuration::unsubscribe(&self.api.configuration, request)))
+    }
+
+    async fn try_lock_alpha1(&self, request: Request<v1::TryLockRequest>) -> Answer<v1::TryLockResponse> {
+        lock::try_lock(&self.api.locks, request).await.map(Response::new)
+    }
+
+    async fn unlock_alpha1(&self, request: Request<v1::UnlockRequest>) -> Answer<v1::UnlockResponse> {
+        lock::unlock(&self.api.locks, request).await.map(Response::new)
     }
 
     async fn get_metadata(&self, _: Request<v1::GetMetadataRequest>) -> Answer<v1::GetMetadataResponse> {

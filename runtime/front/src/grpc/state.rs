@@ -3,7 +3,7 @@
 use blocks::ErrorKind;
 use blocks::state::{BulkGet, Error, State};
 use blocks::state::{
-    BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Transaction,
+    BulkItem, Concurrency, Consistency, DeleteRequest, GetRequest, Operation, Options, SetRequest, Stored, Transaction,
 };
 use errors::ApiError;
 use serde_json::value::RawValue;
@@ -51,7 +51,7 @@ pub(super) async fn save(state: &State, request: Request<v1::SaveStateRequest>) 
     for item in &request.states {
         check_json(item)?;
     }
-    let requests = request.states.into_iter().map(set_request).collect();
+    let requests = request.states.into_iter().map(saved).collect();
     store.save(&context, requests).await.map_err(refusal)?;
     Ok(())
 }
@@ -90,10 +90,28 @@ pub(super) async fn transact(
     Ok(())
 }
 
-pub(super) async fn query(state: &State, request: &v1::QueryStateRequest) -> Result<v1::QueryStateResponse, Status> {
-    let asked = state.store(&request.store_name).and_then(|store| store.query());
-    asked.map_err(refusal)?;
-    Ok(v1::QueryStateResponse::default())
+pub(super) async fn query(
+    state: &State,
+    request: Request<v1::QueryStateRequest>,
+) -> Result<v1::QueryStateResponse, Status> {
+    let (context, request) = Requested::grpc(request);
+    let store = state.store(&request.store_name).map_err(refusal)?;
+    let metadata = request.metadata.into_iter().collect();
+    let page = store.query(&context, &request.query, metadata).await.map_err(refusal)?;
+    if page.results.is_empty() {
+        return Ok(v1::QueryStateResponse::default());
+    }
+    let item = |(key, stored): (String, Stored)| v1::QueryStateItem {
+        key,
+        data: stored.data,
+        etag: stored.etag.as_deref().unwrap_or_default().to_owned(),
+        error: String::new(),
+    };
+    Ok(v1::QueryStateResponse {
+        results: page.results.into_iter().map(item).collect(),
+        token: page.token,
+        metadata: page.metadata.into_iter().collect(),
+    })
 }
 
 fn bulk_item(item: BulkItem) -> v1::BulkStateItem {
@@ -113,13 +131,22 @@ fn bulk_item(item: BulkItem) -> v1::BulkStateItem {
 
 /// A value said to be JSON must be JSON. It is stored as it is all the same. A missing key is told by the block.
 fn check_json(item: &StateItem) -> Result<(), ApiError> {
-    if item.metadata.get("contentType").map(String::as_str) != Some("application/json") || item.key.is_empty() {
+    if !is_json(item) || item.key.is_empty() {
         return Ok(());
     }
     match serde_json::from_slice::<&RawValue>(&item.value) {
         Ok(_) => Ok(()),
         Err(_) => json_fault::only_value(&item.value).map_err(errors::generic),
     }
+}
+
+fn is_json(item: &StateItem) -> bool {
+    item.metadata.get("contentType").is_some_and(|given| given == "application/json")
+}
+
+/// The target looks at the content type of what is saved; values of a transaction are bytes to it.
+fn saved(item: StateItem) -> SetRequest {
+    SetRequest { json: is_json(&item), ..set_request(item) }
 }
 
 fn set_request(item: StateItem) -> SetRequest {
@@ -130,6 +157,7 @@ fn set_request(item: StateItem) -> SetRequest {
         options: options(item.options),
         metadata: item.metadata.into_iter().collect(),
         content_type: None,
+        json: false,
     }
 }
 
@@ -206,6 +234,11 @@ fn refusal(error: Error) -> ApiError {
         Error::UnsupportedOperation { operation } => errors::state_operation_not_supported(operation),
         Error::Transaction { source, .. } => errors::state_transaction(source),
         Error::QueryNotSupported { store } => errors::state_query_not_supported(store),
+        Error::Query { store, message } => errors::state_query(store, message),
+        // No method of the service lists keys.
+        Error::KeysNotSupported { store } => errors::state_keys_not_supported(store),
+        Error::KeysMalformed { message } => errors::bad_request(message),
+        Error::Keys { store, source } => errors::state_keys(store, source),
     };
     tracing::debug!(target: "dapr.runtime.grpc.api", "{error}");
     error
@@ -233,6 +266,13 @@ mod tests {
         assert_eq!((error.code(), error.message()), (Code::Unknown, said));
         let nameless = StateItem { key: String::new(), ..item("odd", "application/json") };
         assert!(check_json(&nameless).is_ok(), "the block tells the missing key");
+    }
+
+    #[test]
+    fn only_what_is_saved_as_json_is_json_to_the_store() {
+        assert!(saved(item("1", "application/json")).json);
+        assert!(!saved(item("1", "text/plain")).json);
+        assert!(!set_request(item("1", "application/json")).json, "values of a transaction are bytes");
     }
 
     #[test]

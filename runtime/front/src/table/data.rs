@@ -80,6 +80,19 @@ pub(super) const APIS: &[Api] = &[
         &[grpc("QueryStateAlpha1", Version::V1Alpha1)],
         Some(Operation::QueryState),
     ),
+    // Ours, not the target's.
+    api(
+        "ListStateKeys",
+        "state",
+        Some(Http {
+            methods: &[Method::GET],
+            versions: &[Version::V1Alpha1],
+            path: "state/{storeName}/keys",
+            public: false,
+        }),
+        &[],
+        Some(Operation::ListStateKeys),
+    ),
     api("DeleteBulkState", "state", None, &[grpc("DeleteBulkState", Version::V1)], Some(Operation::DeleteBulkState)),
     api(
         "GetBulkSecret",
@@ -151,7 +164,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("GetConfigurationAlpha1", Version::V1Alpha1), grpc("GetConfiguration", Version::V1)],
-        None,
+        Some(Operation::GetConfiguration),
     ),
     api(
         "SubscribeConfiguration",
@@ -163,7 +176,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubscribeConfigurationAlpha1", Version::V1Alpha1), grpc("SubscribeConfiguration", Version::V1)],
-        None,
+        Some(Operation::SubscribeConfiguration),
     ),
     api(
         "UnsubscribeConfiguration",
@@ -175,7 +188,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("UnsubscribeConfigurationAlpha1", Version::V1Alpha1), grpc("UnsubscribeConfiguration", Version::V1)],
-        None,
+        Some(Operation::UnsubscribeConfiguration),
     ),
     api(
         "SubtleGetKey",
@@ -295,7 +308,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("TryLockAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::TryLock),
     ),
     api(
         "Unlock",
@@ -307,7 +320,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("UnlockAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::Unlock),
     ),
     api(
         "Converse",

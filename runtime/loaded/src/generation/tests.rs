@@ -29,7 +29,13 @@ impl Probe {
 }
 
 fn details() -> Details {
-    Details { name: "a".into(), component_type: "probe".into(), version: "v1".into(), properties: Arc::default() }
+    Details {
+        name: "a".into(),
+        component_type: "probe".into(),
+        version: "v1".into(),
+        properties: Arc::default(),
+        settings: None,
+    }
 }
 
 fn loaded() -> (Arc<Probe>, Loaded<Probe>) {

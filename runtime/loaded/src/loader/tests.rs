@@ -100,7 +100,11 @@ fn fixture() -> Fixture {
     let host = Host::new("app", "", Tasks::new(|_, _| ()));
     let admission: Admission = Arc::new(|spec, properties| match spec.name.as_str() {
         "banned" => Err(Error::new(ErrorKind::InvalidArgument, "no")),
-        _ => Ok(properties.iter().map(|(name, value)| (name, value.replace("{appID}", "app"))).collect()),
+        _ => Ok(properties
+            .iter()
+            .map(|(name, value)| (name, value.replace("{appID}", "app")))
+            .collect::<Properties>()
+            .into()),
     });
     let loader = Loader::new(Registry::new(ROWS, &[]), host, admission, LoadedComponents::default());
     Fixture { loader, lines, _log: log }

@@ -1,0 +1,38 @@
+//! The abilities that some backends of a kind have and others have not. A backend's file declares them; checks ask for them.
+
+/// An ability that not every backend of its kind has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// State: values have ETags, and first-write concurrency is kept.
+    Etag,
+    /// State: several operations all or nothing.
+    Transactions,
+    /// State: values end after `ttlInSeconds`.
+    Ttl,
+    /// State: a write that says nothing of a time to live leaves the end that the value had; otherwise it clears it.
+    KeepsEnd,
+    /// State: a read tells when the value ends, as `ttlExpireTime`.
+    ExpireTime,
+    /// State: removal of all keys below a prefix.
+    PrefixRemoval,
+    /// State: listing of keys by pattern, in pages.
+    KeyListing,
+    /// State: the metadata `partitionKey` is used.
+    PartitionKey,
+}
+
+impl Capability {
+    /// How the reference page calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Capability::Etag => "ETags, first-write",
+            Capability::Transactions => "transactions",
+            Capability::Ttl => "time to live",
+            Capability::KeepsEnd => "keeps an earlier end",
+            Capability::ExpireTime => "tells the end",
+            Capability::PrefixRemoval => "removal by prefix",
+            Capability::KeyListing => "key listing",
+            Capability::PartitionKey => "partition keys",
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Runs every check on every backend as one test each, named `state::redis-cluster::values_come_back_unchanged`. A server
+//! is started once, when the first test needs it, and stopped after the last. Called by `tests/conformance.rs`.
+//!
+//! A server that this machine does not have is a failure where `CI=true`, and one line that starts with `SKIPPED`
+//! elsewhere; `cargo xtask test` repeats these lines at its end.
+
+use std::collections::{BTreeMap, HashSet};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::OnceCell;
+
+use crate::state::StateStores;
+use crate::{Backend, Check, Ground, Kind, Starting, Unavailable, backends};
+
+/// How long one check may take. Far more than any needs: it is there to end what hangs.
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// The servers of this run, by kind and backend.
+type Grounds = Mutex<BTreeMap<String, Arc<OnceCell<Arc<dyn Ground>>>>>;
+
+struct Run {
+    handle: Handle,
+    grounds: Grounds,
+    skipped: Mutex<HashSet<String>>,
+}
+
+/// Runs the tests that the command line asks for.
+///
+/// # Panics
+/// When the machine gives no threads.
+pub fn main() -> ExitCode {
+    let runtime = Runtime::new().expect("a runtime");
+    let run = Arc::new(Run { handle: runtime.handle().clone(), grounds: Mutex::default(), skipped: Mutex::default() });
+    let mut arguments = Arguments::from_args();
+    // Most checks wait for a server or for time to pass.
+    arguments.test_threads.get_or_insert(8);
+    let conclusion = libtest_mimic::run(&arguments, trials(&run));
+    // Servers stop when they are dropped, which a static or an exit would not do.
+    runtime.block_on(async { run.grounds.lock().unwrap_or_else(PoisonError::into_inner).clear() });
+    conclusion.exit_code()
+}
+
+fn trials(run: &Arc<Run>) -> Vec<Trial> {
+    trials_of::<StateStores>(run, &backends::state_stores())
+}
+
+/// One test for each promise that each backend has to keep.
+fn trials_of<K: Kind>(run: &Arc<Run>, backends: &[&'static Backend<K>]) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for backend in backends.iter().copied() {
+        for check in K::checks().into_iter().filter(|check| check.concerns(backend)) {
+            let run = Arc::clone(run);
+            let name = format!("{}::{}::{}", K::NAME, backend.name, check.name);
+            trials.push(Trial::test(name, move || run.finish(hold(&run, backend, &check))));
+        }
+    }
+    trials
+}
+
+async fn hold<K: Kind>(run: &Run, backend: &'static Backend<K>, check: &Check<K>) -> Result<(), Failed> {
+    let Some(ground) = run.ground(&format!("{} {}", K::NAME, backend.name), backend.start).await? else {
+        return Ok(());
+    };
+    let subject = K::open(backend, ground, scope(check.name)).await;
+    (check.run)(subject.clone()).await;
+    K::close(subject).await;
+    Ok(())
+}
+
+/// What begins the keys of one check: different for each and for each run.
+fn scope(check: &str) -> String {
+    format!("{}_{:016x}-", &check[..check.len().min(20)], fastrand::u64(..))
+}
+
+impl Run {
+    /// Waits for one test.
+    fn finish(&self, test: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+        let limited = async { tokio::time::timeout(LONGEST, test).await };
+        match self.handle.block_on(limited) {
+            Ok(ended) => ended,
+            Err(_) => Err(format!("not at its end after {LONGEST:?}").into()),
+        }
+    }
+
+    /// The servers of a backend, started at the first call. `None` where the machine has not what they need.
+    async fn ground(&self, name: &str, start: fn() -> Starting) -> Result<Option<Arc<dyn Ground>>, Failed> {
+        let cell = {
+            let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(grounds.entry(name.to_owned()).or_default())
+        };
+        match cell.get_or_try_init(start).await {
+            Ok(ground) => Ok(Some(Arc::clone(ground))),
+            Err(reason) => self.without(name, &reason).map(|()| None),
+        }
+    }
+
+    fn without(&self, name: &str, reason: &Unavailable) -> Result<(), Failed> {
+        #[expect(clippy::disallowed_methods, reason = "a test process has no role whose environment it could be given")]
+        let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+        if is_ci {
+            return Err(format!("{name}: {reason}").into());
+        }
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        if skipped.insert(name.to_owned()) {
+            eprintln!("SKIPPED conformance of {name}: {reason}");
+        }
+        Ok(())
+    }
+}
