@@ -135,8 +135,9 @@ impl Link {
                     *used = Instant::now();
                     return Ok(live.clone());
                 }
-                State::Dialing(waiting) => waiting.clone(),
-                State::Idle | State::Connected { .. } => {
+                // A task that ended badly left its channel closed.
+                State::Dialing(waiting) if waiting.has_changed().is_ok() => waiting.clone(),
+                State::Idle | State::Dialing(_) | State::Connected { .. } => {
                     let (answer, waiting) = watch::channel(None);
                     *state = State::Dialing(waiting.clone());
                     let shared = Arc::clone(&self.shared);
@@ -145,9 +146,8 @@ impl Link {
                 }
             }
         };
-        // Its sender goes without an answer only when tasks are no longer carried out.
-        let answer = waiting.wait_for(Option::is_some).await.map_err(|_| Failure::Closed)?;
-        answer.clone().unwrap_or(Err(Failure::Closed))
+        let answer = waiting.wait_for(Option::is_some).await.map_err(|_| Failure::NoConnection)?;
+        answer.clone().unwrap_or(Err(Failure::NoConnection))
     }
 
     fn judge(&self, live: &Live, failure: &Failure) {

@@ -359,11 +359,11 @@ mod tests {
         let both = vec![address("a", 6379), address("b", 2)];
         let watched = Place::Watched { sentinels: both.clone(), master: "m".to_owned() };
         assert_eq!(read(&sentinels).unwrap().place, watched);
-        assert!(read(&sentinels[..2]).unwrap_err().contains("sentinelMasterName"));
+        assert!(read(&sentinels[..2]).err().unwrap().contains("sentinelMasterName"));
         let cluster = [("redisHost", "a,b:2"), ("redisType", "cluster"), ("redisDB", "4")];
         let read_cluster = read(&cluster).unwrap();
         assert_eq!((read_cluster.place, read_cluster.database), (Place::Cluster(both), 0));
-        assert!(read(&cluster[..1]).unwrap_err().contains("redisType"));
+        assert!(read(&cluster[..1]).err().unwrap().contains("redisType"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod operation;
 mod scripts;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,13 +14,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::Bytes;
 use component::state::{
-    BulkError, BulkItem, BulkOptions, DeleteRequest, GetRequest, KeyListing, KeysPage, KeysRequest, SetRequest,
-    StateStore, Stored, TTL_EXPIRE_TIME, Transaction, Transactional,
+    BulkError, BulkItem, BulkOptions, DeleteRequest, GetRequest, KeyListing, KeysPage, KeysRequest, Operation,
+    SetRequest, StateStore, Stored, TTL_EXPIRE_TIME, Transaction, Transactional,
 };
 use component::{Backend, CallContext, Clock, Constructing, Error, ErrorKind, Metadata, Setup};
 use futures_util::StreamExt as _;
 use redis::cluster_routing::Slot;
 use redis::{Value, cmd, pipe};
+use tokio::sync::{Mutex, MutexGuard, oneshot};
 
 use crate::failure::Failure;
 use crate::link::{Effect, Link};
@@ -32,9 +34,14 @@ use operation::{MOST_SECONDS, PARTS, Prepared};
 const AT_ONCE: usize = 64;
 /// How long a write waits for replicas, as in the target.
 const REPLICAS_IN: Duration = Duration::from_secs(1);
+/// How many transactions of a cluster can be under way at once at most.
+const LINES: u64 = 256;
 const JSON: &str = "application/json";
 
-struct RedisState {
+/// The store as the runtime holds it: what is begun may outlive the call.
+struct RedisState(Arc<Store>);
+
+struct Store {
     name: String,
     link: Link,
     /// For writes that wait for replicas: the server keeps everything behind them on a connection waiting.
@@ -46,6 +53,8 @@ struct RedisState {
     says_when: bool,
     /// Whether the server keeps JSON documents, which the target then uses for values that are declared to be JSON.
     keeps_json: bool,
+    /// Where transactions over several slots of a cluster wait for each other.
+    lines: Vec<Mutex<()>>,
     said_replicas_missing: AtomicBool,
     said_slots_apart: AtomicBool,
 }
@@ -53,12 +62,12 @@ struct RedisState {
 /// Makes a store; the server must be there.
 pub(crate) fn construct(setup: Setup) -> Constructing<dyn StateStore> {
     Box::pin(async move {
-        let store: Arc<dyn StateStore> = Arc::new(RedisState::connect(setup).await?);
+        let store: Arc<dyn StateStore> = Arc::new(RedisState(Arc::new(Store::connect(setup).await?)));
         Ok(store)
     })
 }
 
-impl RedisState {
+impl Store {
     async fn connect(setup: Setup) -> Result<Self, Error> {
         let (settings, connecting) = RedisSettings::read(&setup.name, &setup.properties, Kind::State)?;
         if !settings.query_indexes.is_empty() {
@@ -82,6 +91,7 @@ impl RedisState {
             says_when: has_command(&link, "PEXPIRETIME").await,
             keeps_json: has_command(&link, "JSON.GET").await,
             link,
+            lines: (0..LINES).map(|_| Mutex::new(())).collect(),
             said_replicas_missing: AtomicBool::new(false),
             said_slots_apart: AtomicBool::new(false),
         })
@@ -144,10 +154,6 @@ impl RedisState {
         Ok(())
     }
 
-    async fn item(&self, context: &CallContext, request: &GetRequest) -> BulkItem {
-        BulkItem { key: request.key.clone(), result: self.get(context, request).await }
-    }
-
     async fn write(&self, operation: Prepared<'_>, doing: &str) -> Result<(), Error> {
         let operations = [operation];
         let answer = self.operate("both", &operations, doing).await?;
@@ -191,17 +197,14 @@ impl RedisState {
         }
     }
 
-    /// Keys of several slots cannot change in one step of a cluster: all are judged first, then each slot is one step.
-    async fn transact_in_slots(&self, operations: Vec<Prepared<'_>>, doing: &str) -> Result<(), Error> {
-        let mut slots: Vec<(Slot, Vec<Prepared<'_>>)> = Vec::new();
-        for operation in operations {
-            let slot = Slot::for_key(operation.key);
-            match slots.iter_mut().find(|(known, _)| *known == slot) {
-                Some((_, part)) => part.push(operation),
-                None => slots.push((slot, vec![operation])),
-            }
+    /// Operations of a cluster, by slot. Keys of several slots cannot change in one step: all are judged first, then each
+    /// slot is one step.
+    async fn transact_in_slots(&self, slots: Vec<(Slot, Vec<Operation>)>, doing: &str) -> Result<(), Error> {
+        let mut parts = Vec::with_capacity(slots.len());
+        for (_, operations) in &slots {
+            parts.push(self.prepare(operations)?);
         }
-        if slots.len() > 1 {
+        if parts.len() > 1 {
             if !self.said_slots_apart.swap(true, Ordering::Relaxed) {
                 let name = &self.name;
                 tracing::warn!(
@@ -209,15 +212,62 @@ impl RedisState {
                      nothing, the whole is not. Keys with the same {{tag}} share a slot"
                 );
             }
-            for (_, part) in &slots {
+        }
+        let _turn = self.take_turn(&slots).await;
+        if parts.len() > 1 {
+            for part in &parts {
                 refuse(part, self.operate("judge", part, doing).await?)?;
             }
         }
-        for (_, part) in &slots {
+        for part in &parts {
             refuse(part, self.operate("both", part, doing).await?)?;
         }
         Ok(())
     }
+
+    /// Two transactions of this sidecar over the same slots do not mix: each holds its slots' places in line, taken in order.
+    async fn take_turn(&self, slots: &[(Slot, Vec<Operation>)]) -> Vec<MutexGuard<'_, ()>> {
+        let place = |slot: &Slot| {
+            let mut hasher = DefaultHasher::new();
+            slot.hash(&mut hasher);
+            usize::try_from(hasher.finish() % LINES).unwrap_or(0)
+        };
+        let mut places: Vec<usize> = slots.iter().map(|(slot, _)| place(slot)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut held = Vec::with_capacity(places.len());
+        for line in places.into_iter().filter_map(|place| self.lines.get(place)) {
+            held.push(line.lock().await);
+        }
+        held
+    }
+
+    fn prepare<'a>(&self, operations: &'a [Operation]) -> Result<Vec<Prepared<'a>>, Error> {
+        let prepare = |operation: &'a Operation| {
+            self.refuse_documents(match operation {
+                Operation::Upsert(request) => &request.metadata,
+                Operation::Delete(request) => &request.metadata,
+            })?;
+            Prepared::of_transaction(operation, self.usual_life)
+        };
+        operations.iter().map(prepare).collect()
+    }
+}
+
+/// The operations by the slots of a cluster that their keys are in, in order.
+fn by_slot(operations: &[Operation]) -> Vec<(Slot, Vec<Operation>)> {
+    let mut slots: Vec<(Slot, Vec<Operation>)> = Vec::new();
+    for operation in operations {
+        let slot = Slot::for_key(match operation {
+            Operation::Upsert(request) => &request.key,
+            Operation::Delete(request) => &request.key,
+        });
+        match slots.iter_mut().find(|(known, _)| *known == slot) {
+            Some((_, part)) => part.push(operation.clone()),
+            None => slots.push((slot, vec![operation.clone()])),
+        }
+    }
+    slots
 }
 
 fn refuse(operations: &[Prepared<'_>], answer: i64) -> Result<(), Error> {
@@ -262,11 +312,17 @@ async fn has_command(link: &Link, name: &str) -> bool {
     matches!(answer, Ok(Value::Array(commands)) if matches!(commands.first(), Some(Value::Array(_))))
 }
 
+impl RedisState {
+    async fn item(&self, context: &CallContext, request: &GetRequest) -> BulkItem {
+        BulkItem { key: request.key.clone(), result: self.get(context, request).await }
+    }
+}
+
 #[async_trait]
 impl Backend for RedisState {
     async fn close(&self) -> Result<(), Error> {
-        self.link.close();
-        self.waiting.close();
+        self.0.link.close();
+        self.0.waiting.close();
         Ok(())
     }
 }
@@ -274,8 +330,8 @@ impl Backend for RedisState {
 #[async_trait]
 impl StateStore for RedisState {
     async fn get(&self, _: &CallContext, request: &GetRequest) -> Result<Option<Stored>, Error> {
-        self.refuse_documents(&request.metadata)?;
-        self.read(&request.key).await
+        self.0.refuse_documents(&request.metadata)?;
+        self.0.read(&request.key).await
     }
 
     async fn bulk_get(
@@ -289,8 +345,8 @@ impl StateStore for RedisState {
     }
 
     async fn set(&self, _: &CallContext, request: &SetRequest) -> Result<(), Error> {
-        self.refuse_documents(&request.metadata)?;
-        self.write(Prepared::store(request, self.usual_life, false)?, "set state").await
+        self.0.refuse_documents(&request.metadata)?;
+        self.0.write(Prepared::store(request, self.0.usual_life, false)?, "set state").await
     }
 
     async fn bulk_set(
@@ -307,8 +363,8 @@ impl StateStore for RedisState {
     }
 
     async fn delete(&self, _: &CallContext, request: &DeleteRequest) -> Result<(), Error> {
-        self.refuse_documents(&request.metadata)?;
-        self.write(Prepared::remove(request), "delete state").await
+        self.0.refuse_documents(&request.metadata)?;
+        self.0.write(Prepared::remove(request), "delete state").await
     }
 
     async fn bulk_delete(
@@ -353,35 +409,28 @@ fn failed<'a>(keys: impl Iterator<Item = &'a String>, done: Vec<Result<(), Error
 impl Transactional for RedisState {
     async fn transact(&self, _: &CallContext, transaction: &Transaction) -> Result<(), Error> {
         let doing = "do a state transaction";
-        self.refuse_documents(&transaction.metadata)?;
-        let operations: Vec<Prepared<'_>> = transaction
-            .operations
-            .iter()
-            .map(|operation| {
-                self.refuse_documents(metadata_of(operation))?;
-                Prepared::of_transaction(operation, self.usual_life)
-            })
-            .collect::<Result<_, _>>()?;
+        self.0.refuse_documents(&transaction.metadata)?;
+        if matches!(self.0.link.connecting().place, Place::Cluster(_)) {
+            // A caller that gives up between two slots must not leave half of it behind.
+            let (store, slots) = (Arc::clone(&self.0), by_slot(&transaction.operations));
+            let (done, outcome) = oneshot::channel();
+            self.0.link.tasks().0.spawn("redis transaction", async move {
+                // Nobody waits any longer, and it is done all the same.
+                let _ = done.send(store.transact_in_slots(slots, doing).await);
+            });
+            return outcome.await.unwrap_or_else(|_| Err(unexpected()));
+        }
+        let operations = self.0.prepare(&transaction.operations)?;
         if operations.is_empty() {
             return Ok(());
         }
-        if matches!(self.link.connecting().place, Place::Cluster(_)) {
-            return self.transact_in_slots(operations, doing).await;
-        }
-        refuse(&operations, self.operate("both", &operations, doing).await?)
-    }
-}
-
-fn metadata_of(operation: &component::state::Operation) -> &Metadata {
-    match operation {
-        component::state::Operation::Upsert(request) => &request.metadata,
-        component::state::Operation::Delete(request) => &request.metadata,
+        refuse(&operations, self.0.operate("both", &operations, doing).await?)
     }
 }
 
 #[async_trait]
 impl KeyListing for RedisState {
     async fn keys_like(&self, _: &CallContext, request: &KeysRequest) -> Result<KeysPage, Error> {
-        keys::list(&self.link, request).await
+        keys::list(&self.0.link, request).await
     }
 }

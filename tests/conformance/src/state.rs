@@ -72,8 +72,10 @@ impl Kind for StateStores {
     }
 
     fn capabilities() -> &'static [Capability] {
-        use Capability::{Etag, ExpireTime, KeepsEnd, KeyListing, PartitionKey, PrefixRemoval, Transactions, Ttl};
-        &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, PrefixRemoval, KeyListing, PartitionKey]
+        use Capability::{
+            Etag, ExpireTime, KeepsEnd, KeyListing, PartitionKey, PrefixRemoval, Transactions, TransactionsInParts, Ttl,
+        };
+        &[Etag, Transactions, TransactionsInParts, Ttl, KeepsEnd, ExpireTime, PrefixRemoval, KeyListing, PartitionKey]
     }
 
     fn open(

@@ -1,5 +1,5 @@
-//! Listing keys: a pattern of SQL becomes one of Redis, the server is scanned, and pages are cut out of what it found, with
-//! the target's tokens (how many keys were before). Used by the state store.
+//! Listing keys: a pattern of SQL becomes one of Redis, the server is scanned, and pages are cut out of what it found, in
+//! order. The token of a page is its last key, so that keys that go in between move nothing. Used by the state store.
 
 use component::state::{KeysPage, KeysRequest};
 use component::{Error, ErrorKind};
@@ -14,7 +14,7 @@ const DOING: &str = "list keys";
 /// The keys of one page.
 pub(super) async fn list(link: &Link, request: &KeysRequest) -> Result<KeysPage, Error> {
     if request.pattern.is_empty() {
-        return Err(Error::new(ErrorKind::InvalidArgument, "a pattern is required to list keys"));
+        return Err(Error::new(ErrorKind::InvalidArgument, "keys like pattern cannot be empty"));
     }
     let pattern = Pattern::new(&request.pattern);
     let mut keys = Vec::new();
@@ -76,13 +76,15 @@ fn unexpected() -> Error {
     Error::new(ErrorKind::Internal, "redis: cannot list keys: the server's answer has an unexpected form")
 }
 
-fn page(keys: Vec<String>, request: &KeysRequest) -> KeysPage {
-    let start: usize = request.continuation_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or(0);
+fn page(mut keys: Vec<String>, request: &KeysRequest) -> KeysPage {
+    if let Some(last) = &request.continuation_token {
+        keys.retain(|key| key > last);
+    }
     let size = request.page_size.filter(|size| *size > 0).and_then(|size| usize::try_from(size).ok());
-    let all = keys.len();
-    let end = size.map_or(all, |size| all.min(start.saturating_add(size)));
-    let keys = keys.into_iter().take(end).skip(start).collect();
-    KeysPage { keys, continuation_token: (end < all).then(|| end.to_string()) }
+    let more = size.is_some_and(|size| keys.len() > size);
+    keys.truncate(size.unwrap_or(usize::MAX));
+    let continuation_token = keys.last().filter(|_| more).cloned();
+    KeysPage { keys, continuation_token }
 }
 
 /// A pattern of SQL's LIKE.
@@ -202,10 +204,10 @@ mod tests {
             ..KeysRequest::default()
         };
         let first = page(keys(), &request(None));
-        assert_eq!((first.keys.len(), first.continuation_token.as_deref()), (2, Some("2")));
-        let second = page(keys(), &request(Some("2")));
+        assert_eq!((first.keys.len(), first.continuation_token.as_deref()), (2, Some("b")));
+        let second = page(keys(), &request(Some("b")));
         assert_eq!((second.keys, second.continuation_token), (vec!["c".to_owned()], None));
-        assert_eq!(page(keys(), &request(Some("9"))).keys.len(), 0);
+        assert_eq!(page(keys(), &request(Some("z"))).keys.len(), 0);
     }
 
     proptest! {

@@ -5,23 +5,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use servers::{Redis, RedisCluster, RedisSentinels};
 
-use crate::Capability::{Etag, ExpireTime, KeepsEnd, KeyListing, Transactions, Ttl};
+use crate::Capability::{self, Etag, ExpireTime, KeepsEnd, KeyListing, Transactions, TransactionsInParts, Ttl};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Ground, Starting, Unavailable};
 
 pub(super) const STATE: &[Backend<StateStores>] = &[
-    store("redis", alone),
-    store("redis-tls", tls),
-    store("redis-sentinel", sentinel),
-    store("redis-cluster", cluster),
+    store("redis", WHOLE, alone),
+    store("redis-tls", WHOLE, tls),
+    store("redis-sentinel", WHOLE, sentinel),
+    store("redis-cluster", IN_PARTS, cluster),
 ];
 
-const fn store(name: &'static str, start: fn() -> Starting) -> Backend<StateStores> {
+const WHOLE: &[Capability] = &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing];
+/// Keys of several slots lie on several servers.
+const IN_PARTS: &[Capability] = &[Etag, Transactions, TransactionsInParts, Ttl, KeepsEnd, ExpireTime, KeyListing];
+
+const fn store(
+    name: &'static str,
+    capabilities: &'static [Capability],
+    start: fn() -> Starting,
+) -> Backend<StateStores> {
     Backend {
         name,
         component_type: "state.redis",
         version: "v1",
-        capabilities: &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing],
+        capabilities,
         start,
         profile: StateProfile {
             // A removal compares any ETag, as in the target.
