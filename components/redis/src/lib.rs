@@ -2,10 +2,13 @@
 //! one server, on a set that sentinels watch, or on a cluster.
 
 mod backoff;
+mod configuration;
 mod dial;
 mod failure;
 mod link;
+mod lock;
 mod registrations;
+mod scan;
 mod script;
 mod settings;
 mod state;

@@ -95,6 +95,16 @@ impl Link {
         answer.map_err(|failure| failure.into_error(doing))
     }
 
+    /// How many replicas follow the server at this moment; a cluster, whose nodes differ, counts as having none.
+    pub(crate) async fn connected_replicas(&self) -> Result<usize, Error> {
+        let mut info = redis::cmd("INFO");
+        info.arg("replication");
+        let answer = self.command(&info, Effect::Read, "ask for replicas").await?;
+        let text: String = redis::from_redis_value(answer).unwrap_or_default();
+        let count = text.lines().find_map(|line| line.strip_prefix("connected_slaves:")?.trim().parse().ok());
+        Ok(count.unwrap_or(0))
+    }
+
     /// The answer to a request.
     pub(crate) async fn ask(&self, request: Request<'_>, effect: Effect) -> Result<Value, Failure> {
         let connecting = &self.shared.connecting;

@@ -81,7 +81,7 @@ impl Store {
         }
         let link = Link::new(connecting, setup.host.tasks);
         link.command(&cmd("PING"), Effect::Read, "reach the server").await?;
-        let replicas = connected_replicas(&link).await?;
+        let replicas = link.connected_replicas().await?;
         Ok(Self {
             name: setup.name,
             waiting: link.another(),
@@ -288,20 +288,6 @@ fn refusal(key: &str, answer: i64) -> Error {
 
 fn unexpected() -> Error {
     Error::new(ErrorKind::Internal, "redis: the server's answer has an unexpected form")
-}
-
-/// How many replicas follow the server at this moment.
-pub(crate) async fn connected_replicas(link: &Link) -> Result<usize, Error> {
-    let mut info = cmd("INFO");
-    info.arg("replication");
-    let answer = link.command(&info, Effect::Read, "ask for replicas").await?;
-    let text: String = match redis::from_redis_value(answer) {
-        Ok(text) => text,
-        // A cluster answers for every node.
-        Err(_) => return Ok(0),
-    };
-    let count = text.lines().find_map(|line| line.strip_prefix("connected_slaves:")?.trim().parse().ok());
-    Ok(count.unwrap_or(0))
 }
 
 /// A server that does not say what it has counts as one that has not.

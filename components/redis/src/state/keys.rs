@@ -3,13 +3,9 @@
 
 use component::state::{KeysPage, KeysRequest};
 use component::{Error, ErrorKind};
-use redis::{Value, cmd};
 
-use crate::link::{Effect, Link};
-use crate::wire::Request;
-
-const AT_ONCE: u32 = 1000;
-const DOING: &str = "list keys";
+use crate::link::Link;
+use crate::scan;
 
 /// The keys of one page.
 pub(super) async fn list(link: &Link, request: &KeysRequest) -> Result<KeysPage, Error> {
@@ -17,63 +13,8 @@ pub(super) async fn list(link: &Link, request: &KeysRequest) -> Result<KeysPage,
         return Err(Error::new(ErrorKind::InvalidArgument, "keys like pattern cannot be empty"));
     }
     let pattern = Pattern::new(&request.pattern);
-    let mut keys = Vec::new();
-    for node in nodes(link).await? {
-        scan(link, node.as_ref(), &pattern, &mut keys).await?;
-    }
-    // A scan may answer a key more than once.
-    keys.sort_unstable();
-    keys.dedup();
+    let keys = scan::keys(link, &pattern.glob, |key| pattern.fits(key), "list keys").await?;
     Ok(page(keys, request))
-}
-
-/// The masters of a cluster; nothing to choose from where there is one server.
-async fn nodes(link: &Link) -> Result<Vec<Option<(String, u16)>>, Error> {
-    if !matches!(link.connecting().place, crate::settings::Place::Cluster(_)) {
-        return Ok(vec![None]);
-    }
-    let mut question = cmd("CLUSTER");
-    question.arg("SLOTS");
-    let Value::Array(ranges) = link.command(&question, Effect::Read, DOING).await? else { return Err(unexpected()) };
-    let mut nodes: Vec<Option<(String, u16)>> = ranges.into_iter().filter_map(master).map(Some).collect();
-    nodes.sort_unstable();
-    nodes.dedup();
-    Ok(nodes)
-}
-
-/// A range of slots is its first, its last, its master, and then replicas; a node is its host, its port and more.
-fn master(range: Value) -> Option<(String, u16)> {
-    let Value::Array(parts) = range else { return None };
-    let Some(Value::Array(node)) = parts.get(2) else { return None };
-    let (Some(Value::BulkString(host)), Some(Value::Int(port))) = (node.first(), node.get(1)) else { return None };
-    Some((String::from_utf8(host.clone()).ok()?, u16::try_from(*port).ok()?))
-}
-
-async fn scan(
-    link: &Link,
-    node: Option<&(String, u16)>,
-    pattern: &Pattern,
-    keys: &mut Vec<String>,
-) -> Result<(), Error> {
-    let mut cursor = "0".to_owned();
-    loop {
-        let mut step = cmd("SCAN");
-        step.arg(&cursor).arg("MATCH").arg(&pattern.glob).arg("COUNT").arg(AT_ONCE);
-        let request = node.map_or(Request::Command(&step), |node| Request::Node(&step, node));
-        let answer = link.ask(request, Effect::Read).await.map_err(|failure| failure.into_error(DOING))?;
-        let (next, found): (String, Vec<Vec<u8>>) = redis::from_redis_value(answer).map_err(|_| unexpected())?;
-        // A key that is no text is none of ours.
-        let found = found.into_iter().filter_map(|key| String::from_utf8(key).ok());
-        keys.extend(found.filter(|key| pattern.fits(key)));
-        if next == "0" {
-            return Ok(());
-        }
-        cursor = next;
-    }
-}
-
-fn unexpected() -> Error {
-    Error::new(ErrorKind::Internal, "redis: cannot list keys: the server's answer has an unexpected form")
 }
 
 fn page(mut keys: Vec<String>, request: &KeysRequest) -> KeysPage {
