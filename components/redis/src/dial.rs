@@ -157,9 +157,12 @@ fn certificates(tls: &TlsSettings) -> TlsCertificates {
     TlsCertificates { client_tls, root_cert: None }
 }
 
+/// What is still on its way when a connection is given up is thrown away: a write that timed out must not arrive after
+/// later ones that went over a new connection.
 fn tcp_settings() -> TcpSettings {
     let probes = socket2::TcpKeepalive::new().with_time(QUIET).with_interval(PROBE_EVERY).with_retries(PROBES);
-    TcpSettings::default().set_nodelay(true).set_keepalive(probes).set_user_timeout(QUIET + PROBE_EVERY * PROBES)
+    let settings = TcpSettings::default().set_nodelay(true).set_linger_time(Duration::ZERO).set_keepalive(probes);
+    settings.set_user_timeout(QUIET + PROBE_EVERY * PROBES)
 }
 
 fn timed_out() -> RedisError {

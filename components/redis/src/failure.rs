@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     NoAnswer,
     /// No connection came about in time.
     NoConnection,
+    /// No connection came about, and this is why.
+    NotConnected(RedisError),
     /// The component is being closed.
     Closed,
 }
@@ -36,8 +38,16 @@ impl Failure {
         match self {
             Self::Redis(error) => of_redis(error),
             Self::NoAnswer => meaning(ErrorKind::Timeout, Retry::MaybeProcessed, true),
-            Self::NoConnection => meaning(ErrorKind::Unavailable, Retry::NotProcessed, true),
+            Self::NoConnection | Self::NotConnected(_) => meaning(ErrorKind::Unavailable, Retry::NotProcessed, true),
             Self::Closed => meaning(ErrorKind::Unavailable, Retry::NotProcessed, false),
+        }
+    }
+
+    /// The same failure when it came before the request was sent.
+    pub(crate) fn before_sending(self) -> Self {
+        match self {
+            Self::Redis(error) if of_redis(&error).retry == Retry::MaybeProcessed => Self::NotConnected(error),
+            other => other,
         }
     }
 
@@ -45,7 +55,7 @@ impl Failure {
     pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::Redis(error) => error.code(),
-            Self::NoAnswer | Self::NoConnection | Self::Closed => None,
+            Self::NoAnswer | Self::NoConnection | Self::NotConnected(_) | Self::Closed => None,
         }
     }
 
@@ -54,6 +64,9 @@ impl Failure {
         let meaning = self.meaning();
         let error = match self {
             Self::Redis(error) => Error::new(meaning.kind, format!("redis: cannot {doing}")).caused_by(error),
+            Self::NotConnected(error) => {
+                Error::new(meaning.kind, format!("redis: cannot {doing}: no connection")).caused_by(error)
+            }
             Self::NoAnswer => Error::new(meaning.kind, format!("redis: cannot {doing}: no answer in time")),
             Self::NoConnection => Error::new(meaning.kind, format!("redis: cannot {doing}: no connection in time")),
             Self::Closed => Error::new(meaning.kind, format!("redis: cannot {doing}: the component is closed")),

@@ -123,7 +123,7 @@ impl Link {
                         failure
                     }
                 },
-                Err(failure) => not_sent(failure),
+                Err(failure) => failure.before_sending(),
             };
             if attempt >= connecting.retries || !may_be_repeated(&failure, effect) {
                 return Err(failure);
@@ -199,14 +199,6 @@ impl Shared {
         };
         drop(state);
         answer.send_replace(Some(outcome));
-    }
-}
-
-/// Whatever went wrong before there was a connection: the request itself was not sent.
-fn not_sent(failure: Failure) -> Failure {
-    match failure.meaning() {
-        meaning if meaning.retry == Retry::MaybeProcessed => Failure::NoConnection,
-        _ => failure,
     }
 }
 
