@@ -17,6 +17,12 @@ pub fn registrations() -> Vec<&'static Registration> {
         redis_component::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
         sqlite::REGISTRATIONS,
+        #[cfg(feature = "middleware")]
+        middleware::REGISTRATIONS,
+        #[cfg(feature = "postgres")]
+        postgres::REGISTRATIONS,
+        #[cfg(feature = "etcd")]
+        etcd::REGISTRATIONS,
         #[cfg(feature = "spiffeprobe")]
         spiffeprobe::REGISTRATIONS,
     ];

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 
 use async_trait::async_trait;
@@ -36,6 +37,10 @@ impl fmt::Debug for Next {
         formatter.write_str("Next")
     }
 }
+
+/// The other end of the connection that a request came from: among its extensions, where it came through a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteAddress(pub SocketAddr);
 
 /// One member of a pipeline. A request it does not hand to `next` is answered by it: it fails closed.
 #[async_trait]

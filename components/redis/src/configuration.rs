@@ -49,9 +49,7 @@ impl Backend for RedisConfiguration {
 impl ConfigurationStore for RedisConfiguration {
     async fn get(&self, _: &CallContext, request: &Request) -> Result<Items, Error> {
         let raw = read(&self.link, &request.keys).await?;
-        let items = raw.into_iter().map(|(key, raw)| (key, item(&raw)));
-        // The target leaves out what has no value.
-        Ok(items.filter(|(_, item)| !item.value.is_empty()).collect())
+        Ok(raw.into_iter().map(|(key, raw)| (key, item(&raw))).collect())
     }
 
     async fn subscribe(&self, _: &CallContext, request: &Request) -> Result<Changes, Error> {

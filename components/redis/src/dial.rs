@@ -134,9 +134,9 @@ impl Connecting {
         if let Some(tls) = &self.tls {
             builder = builder.certs(certificates(tls));
         }
-        // The library wants some time; a year is as good as for ever.
+        // The library wants some time; a year is as good as for ever. A node that does not answer must leave time for others.
         let for_ever = Duration::from_secs(365 * 24 * 60 * 60);
-        builder = builder.connection_timeout(self.dial.unwrap_or(for_ever)).response_timeout(for_ever);
+        builder = builder.connection_timeout(self.dial.map_or(for_ever, |dial| dial / 3)).response_timeout(for_ever);
         Ok(Wire::Cluster(builder.build()?.get_async_connection().await?))
     }
 }

@@ -161,8 +161,12 @@ impl Link {
     }
 
     fn judge(&self, live: &Live, failure: &Failure) {
-        // A cluster's connection is many, and the library replaces each by itself.
-        if live.wire.is_cluster() || !failure.meaning().broken {
+        // A cluster's connection is many, and the library replaces each that breaks; one that is silent it keeps.
+        let broken = match failure {
+            Failure::NoAnswer => true,
+            _ => !live.wire.is_cluster() && failure.meaning().broken,
+        };
+        if !broken {
             return;
         }
         let mut state = self.shared.lock();

@@ -28,6 +28,16 @@ catalogue! { Common:
         message: "this API is currently not implemented: {api} is not built yet",
     }
 
+    /// Ours: the Configuration puts a middleware in front of this API or app that is not loaded, and what it guards stays
+    /// closed. See docs/reference/differences.md.
+    MIDDLEWARE_NOT_LOADED = middleware_not_loaded(name, kind, pipeline) {
+        tag: "ERR_MIDDLEWARE_NOT_LOADED",
+        http: INTERNAL_SERVER_ERROR,
+        grpc: Internal,
+        family: Plain,
+        message: "the middleware {name} ({kind}) of the {pipeline} HTTP pipeline is not loaded: requests are refused",
+    }
+
     /// A field of the request is missing or holds what it must not.
     BAD_REQUEST = bad_request(error) {
         tag: "ERR_BAD_REQUEST",

@@ -22,4 +22,5 @@ pub use packages::dapr::proto::workflows::v1 as workflows;
 pub use packages::google::rpc as google_rpc;
 pub use packages::taskhub;
 pub use packages::taskhub::durabletask::protos::backend::v1 as taskhub_backend;
+pub use packages::trilby::hub::v1 as hub;
 pub use prost_types::{Duration, Struct, Timestamp};

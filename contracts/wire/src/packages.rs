@@ -71,3 +71,11 @@ pub mod taskhub {
         }
     }
 }
+
+pub mod trilby {
+    pub mod hub {
+        pub mod v1 {
+            include!("gen/trilby.hub.v1.rs");
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::http::HeaderValue;
 use call::{Answer, Call, Failure};
+use loaded::Pipeline;
 use service::{Body, Tasks};
 use tokio::sync::Semaphore;
 use tonic::Code;
@@ -104,6 +105,8 @@ pub struct Options {
     pub max_headers: usize,
     /// HTTP path of the health probe.
     pub health_path: String,
+    /// What calls of an HTTP app pass on their way to it.
+    pub pipeline: Option<Pipeline>,
 }
 
 /// The app behind this sidecar. A clone is the same channel.

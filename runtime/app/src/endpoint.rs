@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::http::uri::{Authority, Scheme};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use call::{Answer, Call, Failure};
+use loaded::Pipeline;
 use service::Tasks;
 use service::dial::Dialer;
 
@@ -56,8 +57,18 @@ pub struct Endpoints {
     named: HashMap<String, Known>,
     by_url: Mutex<HashMap<(Scheme, Authority), Arc<HttpChannel>>>,
     dialer: Dialer,
-    tasks: Tasks,
-    max_headers: usize,
+    settings: EndpointSettings,
+}
+
+/// What all endpoints of a sidecar have in common.
+#[derive(Debug, Clone)]
+pub struct EndpointSettings {
+    /// Largest header section of an answer, bytes (`--read-buffer-size`).
+    pub max_headers: usize,
+    /// What calls pass on their way to an endpoint: that of calls to the app, as in the target.
+    pub pipeline: Option<Pipeline>,
+    /// Where connections are driven.
+    pub tasks: Tasks,
 }
 
 /// Hosts called by URL whose clients are kept at the same time.
@@ -68,7 +79,7 @@ impl Endpoints {
     ///
     /// # Errors
     /// One that names the endpoint with a bad URL, header or certificate.
-    pub fn new(endpoints: &[Endpoint], max_headers: usize, tasks: &Tasks) -> Result<Self, EndpointError> {
+    pub fn new(endpoints: &[Endpoint], settings: EndpointSettings) -> Result<Self, EndpointError> {
         let dialer = Dialer::with_tls(|| {
             security::tls::with_system_roots(&[b"h2", b"http/1.1"])
                 .map_err(|error| std::io::Error::other(error.to_string()))
@@ -77,12 +88,12 @@ impl Endpoints {
         for endpoint in endpoints {
             let failed = |reason: String| EndpointError { name: endpoint.name.clone(), reason };
             let known = Known {
-                channel: Arc::new(channel(endpoint, &dialer, max_headers, tasks).map_err(failed)?),
+                channel: Arc::new(channel(endpoint, &dialer, &settings).map_err(failed)?),
                 headers: Arc::new(headers(endpoint).map_err(failed)?),
             };
             named.insert(endpoint.name.clone(), known);
         }
-        Ok(Self { named, by_url: Mutex::default(), dialer, tasks: tasks.clone(), max_headers })
+        Ok(Self { named, by_url: Mutex::default(), dialer, settings })
     }
 
     /// Whether an endpoint of this name is known.
@@ -123,9 +134,15 @@ impl Endpoints {
             clients.clear();
         }
         let target = Target { prefix: String::new(), ..base };
-        let client = Arc::new(HttpChannel::new(self.dialer.clone(), target, false, self.max_headers, &self.tasks));
+        let client = Arc::new(self.settings.channel(self.dialer.clone(), target));
         clients.insert(key, Arc::clone(&client));
         client
+    }
+}
+
+impl EndpointSettings {
+    fn channel(&self, dialer: Dialer, target: Target) -> HttpChannel {
+        HttpChannel::new(dialer, target, false, self.max_headers, &self.tasks).behind(self.pipeline.clone())
     }
 }
 
@@ -142,7 +159,7 @@ fn parse(url: &str) -> Result<Target, String> {
     Ok(Target { scheme, authority, prefix: uri.path().trim_end_matches('/').to_owned() })
 }
 
-fn channel(endpoint: &Endpoint, system: &Dialer, max_headers: usize, tasks: &Tasks) -> Result<HttpChannel, String> {
+fn channel(endpoint: &Endpoint, system: &Dialer, settings: &EndpointSettings) -> Result<HttpChannel, String> {
     let target = parse(&endpoint.base_url)?;
     let own = endpoint.root_certificates.is_some() || endpoint.certificate.is_some() || endpoint.private_key.is_some();
     let dialer = if own {
@@ -156,7 +173,7 @@ fn channel(endpoint: &Endpoint, system: &Dialer, max_headers: usize, tasks: &Tas
     } else {
         system.clone()
     };
-    Ok(HttpChannel::new(dialer, target, false, max_headers, tasks))
+    Ok(settings.channel(dialer, target))
 }
 
 fn headers(endpoint: &Endpoint) -> Result<HeaderMap, String> {

@@ -1,5 +1,7 @@
 //! Calls to an HTTP app or endpoint. Bodies stream both ways; the answer's headers pass without what belongs to one hop.
 
+mod guarded;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +14,7 @@ use call::{Answer, Call, Failure, Metadata, Payload, Verb};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use loaded::Pipeline;
 use service::dial::Dialer;
 use service::{Body, HttpClient, HttpClientError, Tasks};
 use tonic::Code;
@@ -26,6 +29,7 @@ pub(crate) struct HttpChannel {
     target: Target,
     token: Option<HeaderValue>,
     version: Version,
+    pipeline: Option<Pipeline>,
 }
 
 /// The fixed part of a channel's URLs.
@@ -51,17 +55,24 @@ impl HttpChannel {
         let dialer = if options.protocol.is_secure() { insecure(&[b"http/1.1"]) } else { Dialer::plain() };
         let target = Target { scheme, authority, prefix: String::new() };
         let http2 = options.protocol == Protocol::H2c;
-        Ok(Self::new(dialer, target, http2, options.max_headers, tasks).with_token(options.token.clone()))
+        let channel = Self::new(dialer, target, http2, options.max_headers, tasks);
+        Ok(channel.with_token(options.token.clone()).behind(options.pipeline.clone()))
     }
 
     pub(crate) fn new(dialer: Dialer, target: Target, http2: bool, max_headers: usize, tasks: &Tasks) -> Self {
         let client = HttpClient::new(dialer, http2, max_headers, tasks);
         let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-        Self { client, target, token: None, version }
+        Self { client, target, token: None, version, pipeline: None }
     }
 
     fn with_token(mut self, token: Option<HeaderValue>) -> Self {
         self.token = token;
+        self
+    }
+
+    /// Sends every call, but no probe, through a pipeline.
+    pub(crate) fn behind(mut self, pipeline: Option<Pipeline>) -> Self {
+        self.pipeline = pipeline;
         self
     }
 
@@ -87,8 +98,19 @@ impl HttpChannel {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         *request.version_mut() = self.version;
-        let response = self.client.send(request).await.map_err(failure)?;
-        answer(response.map(|body| Held::new(body, slot))).await
+        match &self.pipeline {
+            None => {
+                let response = self.client.send(request).await.map_err(failure)?;
+                let response = response.map(|body| Held::new(body, slot));
+                let announced = response.body().announced;
+                answer(response, announced).await
+            }
+            Some(pipeline) => {
+                let response = guarded::send(pipeline, &self.client, request, slot).await?;
+                let announced = guarded::announced(&response);
+                answer(response, announced).await
+            }
+        }
     }
 
     fn add_own_headers(&self, call: &Call, headers: &mut HeaderMap) -> Result<(), Failure> {
@@ -146,12 +168,14 @@ impl HttpChannel {
         if let Some(token) = &self.token {
             headers.insert(security::token::HEADER, token.clone());
         }
-        let response = self.client.send(request).await.map_err(failure)?;
+        let response = match &self.pipeline {
+            None => self.client.send(request).await.map_err(failure)?.map(service::body::boxed),
+            Some(pipeline) => guarded::send(pipeline, &self.client, request, None).await?,
+        };
         if response.status() != StatusCode::OK {
             return Ok(None);
         }
-        let body = service::body::boxed(response.into_body());
-        let bytes = service::body::read_bounded(body, CONFIGURATION_LIMIT)
+        let bytes = service::body::read_bounded(response.into_body(), CONFIGURATION_LIMIT)
             .await
             .map_err(|error| Failure::plain(format!("reading /dapr/config of the app: {error}")))?;
         serde_json::from_slice(&bytes)
@@ -256,9 +280,13 @@ impl http_body::Body for Sized {
     }
 }
 
-async fn answer(response: ::http::Response<Held>) -> Result<Answer, Failure> {
+async fn answer<B>(response: ::http::Response<B>, announced: Option<u64>) -> Result<Answer, Failure>
+where
+    B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<service::BoxError>,
+{
     let (parts, body) = response.into_parts();
-    let payload = match body.announced {
+    let payload = match announced {
         Some(length) if length <= call::SHORT => Payload::Replayable(read_short(body).await?),
         _ => Payload::Once(service::body::boxed(body)),
     };
@@ -276,7 +304,11 @@ async fn answer(response: ::http::Response<Held>) -> Result<Answer, Failure> {
     })
 }
 
-async fn read_short(body: Held) -> Result<Bytes, Failure> {
+async fn read_short<B>(body: B) -> Result<Bytes, Failure>
+where
+    B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<service::BoxError>,
+{
     let read = service::read_bounded(body, call::SHORT).await;
     read.map_err(|error| Failure::plain(format!("the app broke off its answer: {error}")))
 }

@@ -11,6 +11,6 @@ mod http;
 mod ready;
 
 pub use channel::{Address, Channel, Options, Protocol};
-pub use endpoint::{Endpoint, EndpointError, Endpoints};
+pub use endpoint::{Endpoint, EndpointError, EndpointSettings, Endpoints};
 pub use health::{Health, HealthOptions};
 pub use ready::wait_until_listening;

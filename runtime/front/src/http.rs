@@ -15,8 +15,9 @@ use std::time::Instant;
 use ::http::header::{ORIGIN, USER_AGENT};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
+use loaded::{Next, Pipeline, RemoteAddress, Unguarded};
 use security::{ApiToken, path, token};
-use service::Body;
+use service::{Body, ConnectionInfo};
 use telemetry::trace::{BAGGAGE, baggage};
 
 use crate::api_log::{ApiLog, Entry};
@@ -34,12 +35,16 @@ pub struct HttpOptions {
     pub log: ApiLog,
     /// Allowed and denied APIs.
     pub access: Access,
+    /// The middlewares that every request passes, after the token and before the API log.
+    pub pipeline: Option<Pipeline>,
     /// The public port: health and metadata only, without token and body limit.
     pub public: bool,
 }
 
 /// The HTTP API on one or more listeners.
-pub struct HttpDoor {
+pub struct HttpDoor(Arc<Inner>);
+
+struct Inner {
     api: Arc<Api>,
     routes: Routes,
     options: HttpOptions,
@@ -81,11 +86,17 @@ impl HttpDoor {
     /// A door to these blocks.
     pub fn new(api: Arc<Api>, options: HttpOptions) -> Self {
         let routes = Routes::new(&options.access, options.public);
-        Self { api, routes, options }
+        Self(Arc::new(Inner { api, routes, options }))
     }
 
     /// Answers one request.
-    pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        self.0.handle(request).await
+    }
+}
+
+impl Inner {
+    async fn handle(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
         if !self.api.invoker.tracing().is_on() {
             return self.cross_origin(request).await;
         }
@@ -105,7 +116,7 @@ impl HttpDoor {
         response
     }
 
-    async fn cross_origin(&self, request: Request<Body>) -> Response<Body> {
+    async fn cross_origin(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let Some(cors) = &self.options.cors else { return self.authenticated(request).await };
         if let Some(answer) = cors.preflight(&request) {
             return answer;
@@ -116,13 +127,38 @@ impl HttpDoor {
         response
     }
 
-    async fn authenticated(&self, mut request: Request<Body>) -> Response<Body> {
-        let checked = !self.options.public && !is_health(request.method(), request.uri());
-        if checked && self.options.token.check(request.headers()).is_err() {
+    async fn authenticated(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
+        let health = is_health(request.method(), request.uri());
+        if !self.options.public && !health && self.options.token.check(request.headers()).is_err() {
             return respond::error(&errors::api_token_invalid());
         }
         token::strip(request.headers_mut());
-        self.logged(request).await
+        if self.options.public {
+            return self.logged(request).await;
+        }
+        let request = request.map(|body| service::body::boxed(service::body::limit(body, self.api.limits.max_body)));
+        match &self.options.pipeline {
+            None => self.logged(request).await,
+            Some(pipeline) => {
+                // Whoever watches over the sidecar has to learn that it lives, not why it refuses requests.
+                let unguarded = if health { Unguarded::GoOn } else { Unguarded::Refuse };
+                self.guarded(pipeline, unguarded, request).await
+            }
+        }
+    }
+
+    async fn guarded(
+        self: &Arc<Self>,
+        pipeline: &Pipeline,
+        unguarded: Unguarded,
+        mut request: Request<Body>,
+    ) -> Response<Body> {
+        if let Some(peer) = request.extensions().get::<ConnectionInfo>().and_then(|connection| connection.peer) {
+            request.extensions_mut().insert(RemoteAddress(peer));
+        }
+        let door = Arc::clone(self);
+        let end = Next::new(move |request| async move { door.logged(request).await });
+        pipeline.run(request, unguarded, end).await
     }
 
     async fn logged(&self, request: Request<Body>) -> Response<Body> {
@@ -154,11 +190,6 @@ impl HttpDoor {
 
     async fn route(&self, request: Request<Body>, matched: Option<Matched>) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let body = if self.options.public {
-            body
-        } else {
-            service::body::boxed(service::body::limit(body, self.api.limits.max_body))
-        };
         let mut routed =
             Routed { method: parts.method, uri: parts.uri, headers: parts.headers, parameters: Vec::new(), body };
         let Some(Matched { api, parameters }) = matched else {

@@ -173,6 +173,17 @@ impl<T: Backend + ?Sized> Pinned<T> {
     }
 }
 
+impl<T: Backend + ?Sized> Pinned<T> {
+    /// Calls the backend with what can be given only once, such as a body that streams. No policy can repeat it, and it ends
+    /// when it is dropped.
+    pub async fn call_once<'pin, Output, Running>(&'pin self, work: impl FnOnce(&'pin T) -> Running) -> Output
+    where
+        Running: Future<Output = Output>,
+    {
+        work(&self.0.backend).await
+    }
+}
+
 /// For what needs no call: the abilities of the backend. Requests go through [`Pinned::call`].
 impl<T: ?Sized> Deref for Pinned<T> {
     type Target = T;

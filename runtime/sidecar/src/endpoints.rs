@@ -2,21 +2,20 @@
 
 use std::collections::HashMap;
 
-use app::{Endpoint, Endpoints};
+use app::{Endpoint, EndpointSettings, Endpoints};
 use component::{CallContext, MetadataItem, SecretReference};
 use loaded::{LoadedComponents, Owner, Resolved};
 use resources::{HttpEndpoint, Resource as _, SecretKeyRef, TlsDocument};
-use service::{Environment, Tasks};
+use service::Environment;
 
-use crate::{Fatal, Options};
+use crate::Fatal;
 
 /// Prepares the endpoints. One that cannot be prepared stops the start: a call by its name would go nowhere.
 pub(crate) async fn prepare(
-    options: &Options,
     environment: &Environment,
     found: Vec<HttpEndpoint>,
     components: &LoadedComponents,
-    tasks: &Tasks,
+    settings: EndpointSettings,
 ) -> Result<Endpoints, Fatal> {
     let mut prepared = Vec::with_capacity(found.len());
     for mut endpoint in found {
@@ -27,7 +26,7 @@ pub(crate) async fn prepare(
         fill_secrets(&mut endpoint, components).await?;
         prepared.push(convert(&endpoint));
     }
-    Endpoints::new(&prepared, options.read_buffer_bytes, tasks).map_err(|error| Fatal::new(error.to_string()))
+    Endpoints::new(&prepared, settings).map_err(|error| Fatal::new(error.to_string()))
 }
 
 async fn fill_secrets(endpoint: &mut HttpEndpoint, components: &LoadedComponents) -> Result<(), Fatal> {

@@ -1,6 +1,7 @@
 //! daprd itself: options, wiring, component lifecycle, shutdown. The only crate that knows every other part of the runtime.
 
 mod access_control;
+mod app_channel;
 mod components;
 mod discovery;
 mod endpoints;
@@ -10,6 +11,7 @@ mod host;
 pub mod options;
 mod outbound;
 mod own_identity;
+mod pipelines;
 mod providers;
 mod run;
 mod servers;

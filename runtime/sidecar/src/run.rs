@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app::{Address, Channel, Endpoints, Health, HealthOptions, Protocol};
+use app::{Channel, EndpointSettings, Endpoints, Health, HealthOptions};
 use blocks::configuration::Configuration as ConfigurationApi;
 use blocks::health::{Readiness, Target};
 use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
@@ -14,9 +14,8 @@ use blocks::secrets::Secrets;
 use blocks::state::State;
 use component::resolver::{Instance, Resolver};
 use front::{Api, Cors, GrpcDoor, HttpDoor, HttpOptions, Limits};
-use http::HeaderValue;
 use identity::Security;
-use loaded::LoadedComponents;
+use loaded::{LoadedComponents, Pipeline};
 use mesh::{Resolution, Server, Sidecars};
 use resources::{Configuration, Selection};
 use security::AccessControl;
@@ -24,9 +23,11 @@ use service::{Environment, Lifetimes, ServerTls, Shutdown, Tasks};
 use telemetry::Metrics;
 
 use crate::found::Found;
+use crate::pipelines::{self, Pipelines};
 use crate::servers::{Serving, Sockets, bind_internal};
 use crate::{
-    Options, access_control, components, discovery, endpoints, host, own_identity, providers, settings, variables,
+    Options, access_control, app_channel, components, discovery, endpoints, host, own_identity, providers, settings,
+    variables,
 };
 
 /// Why the role cannot go on.
@@ -136,13 +137,15 @@ impl Role {
         discovery::register(Arc::clone(&resolver), resolver_name, instance, &self.tasks);
         let found = self.load_resources()?;
         let components = self.load_components(found.components, security.as_ref()).await?;
-        let endpoints = self.prepare_endpoints(found.http_endpoints, &components).await?;
+        let Pipelines { server: server_pipeline, app: app_pipeline } =
+            pipelines::build(&self.configuration, &components);
+        let endpoints = self.prepare_endpoints(found.http_endpoints, &components, app_pipeline.clone()).await?;
         let health = if options.app.health.is_some() && options.app.port.is_some() {
             Health::probed()
         } else {
             Health::always()
         };
-        let channel = self.channel(health.clone())?;
+        let channel = app_channel::open(options, health.clone(), (self.max_message(), app_pipeline), &self.tasks)?;
         let readiness = Readiness::new();
         let (ready, outbound_ready) = (readiness.target("runtime"), Readiness::new());
         let outbound = outbound_ready.target("app");
@@ -175,7 +178,7 @@ impl Role {
             limits: Limits { max_body: options.max_body_bytes.unwrap_or(u64::MAX) },
         });
         let tls = own_identity::server_tls(security.as_ref())?;
-        self.open(api, invoker, (internal, tls), intake.clone()).await?;
+        self.open((api, server_pipeline), invoker, (internal, tls), intake.clone()).await?;
         outbound.ready();
         Ok(Running { components, resolver, channel, health, ready, intake })
     }
@@ -199,12 +202,15 @@ impl Role {
         &self,
         found: Result<Vec<resources::HttpEndpoint>, resources::Error>,
         components: &LoadedComponents,
+        pipeline: Option<Pipeline>,
     ) -> Result<Endpoints, Fatal> {
         let found = found.unwrap_or_else(|error| {
             tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
             Vec::new()
         });
-        endpoints::prepare(&self.options, &self.environment, found, components, &self.tasks).await
+        let settings =
+            EndpointSettings { max_headers: self.options.read_buffer_bytes, pipeline, tasks: self.tasks.clone() };
+        endpoints::prepare(&self.environment, found, components, settings).await
     }
 
     async fn serve_metrics(&self, metrics: &Metrics) -> Result<(), Fatal> {
@@ -244,30 +250,6 @@ impl Role {
             tracing::warn!(target: "dapr.runtime.loader.disk", "{warning}");
         }
         Found::from(loaded)
-    }
-
-    fn channel(&self, health: Health) -> Result<Option<Channel>, Fatal> {
-        let app = &self.options.app;
-        let Some(port) = app.port else {
-            tracing::warn!(target: "dapr.runtime.channels", "App channel is not initialized. Did you configure an app-port?");
-            return Ok(None);
-        };
-        let token = app.token.reveal().map(|token| {
-            let mut value = HeaderValue::from_str(token)
-                .map_err(|_| Fatal::new("APP_API_TOKEN has characters that a header may not have"))?;
-            value.set_sensitive(true);
-            Ok::<_, Fatal>(value)
-        });
-        let options = app::Options {
-            address: Address { host: app.host.clone(), port },
-            protocol: app.protocol.as_str().parse::<Protocol>().map_err(|()| Fatal::new("unknown app protocol"))?,
-            max_concurrency: app.max_concurrency.and_then(|limit| usize::try_from(limit).ok()),
-            token: token.transpose()?,
-            max_message: self.max_message(),
-            max_headers: self.options.read_buffer_bytes,
-            health_path: app.health_path.clone(),
-        };
-        Channel::new(options, health, &self.tasks).map(Some).map_err(Fatal::new)
     }
 
     fn max_message(&self) -> usize {
@@ -324,7 +306,7 @@ impl Role {
 
     async fn open(
         &self,
-        api: Arc<Api>,
+        (api, pipeline): (Arc<Api>, Option<Pipeline>),
         invoker: Invoker,
         (internal, tls): (service::Listener, Option<ServerTls>),
         intake: Shutdown,
@@ -337,6 +319,7 @@ impl Role {
             token: options.api_token.clone(),
             log,
             access: access.clone(),
+            pipeline,
             public: false,
         };
         let grpc_door = Arc::new(GrpcDoor::new(Arc::clone(&api), &access, options.api_token.clone(), log));

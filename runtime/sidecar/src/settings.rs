@@ -1,5 +1,5 @@
 //! What the Configuration says, in the terms of the parts that follow it. What it asks for and this build cannot do is told
-//! in one line each, or refuses to start where leaving it out would weaken security.
+//! in one line each.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,22 +21,7 @@ pub(crate) fn load(options: &Options, environment: &Environment) -> Result<Confi
             .map_err(|error| Fatal::new(format!("error loading configuration: {error}")))?
     };
     configuration.fill_tracing(&variable).map_err(|error| Fatal::new(error.to_string()))?;
-    refuse_unguarded(&configuration)?;
     Ok(configuration)
-}
-
-/// Settings that guard something: not following them would leave it open.
-fn refuse_unguarded(configuration: &Configuration) -> Result<(), Fatal> {
-    let spec = &configuration.spec;
-    let handlers =
-        |pipeline: &Option<resources::PipelineSpec>| pipeline.as_ref().is_some_and(|p| !p.handlers.is_empty());
-    if handlers(&spec.http_pipeline) || handlers(&spec.app_http_pipeline) {
-        return Err(Fatal::new(
-            "the Configuration asks for HTTP middleware, which this build does not have yet: remove spec.httpPipeline and \
-             spec.appHttpPipeline, or use a build that has it",
-        ));
-    }
-    Ok(())
 }
 
 /// What the Configuration asks for and this build leaves out, one line each.

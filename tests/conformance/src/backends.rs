@@ -1,14 +1,30 @@
 //! The list of backends under test: one line per technology and kind here, everything about it in its file.
 
+mod etcd;
 mod memory;
+mod postgres;
 mod redis;
 
 use crate::Backend;
+use crate::configuration::ConfigurationStores;
+use crate::lock::LockStores;
 use crate::state::StateStores;
 
 /// Every state store.
 pub(crate) fn state_stores() -> Vec<&'static Backend<StateStores>> {
-    let technologies: &[&'static [Backend<StateStores>]] = &[memory::STATE, redis::STATE];
+    let technologies: &[&'static [Backend<StateStores>]] = &[memory::STATE, postgres::STATE, etcd::STATE, redis::STATE];
+    technologies.iter().copied().flatten().collect()
+}
+
+/// Every configuration store.
+pub(crate) fn configuration_stores() -> Vec<&'static Backend<ConfigurationStores>> {
+    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[redis::CONFIGURATION];
+    technologies.iter().copied().flatten().collect()
+}
+
+/// Every lock store.
+pub(crate) fn lock_stores() -> Vec<&'static Backend<LockStores>> {
+    let technologies: &[&'static [Backend<LockStores>]] = &[redis::LOCK];
     technologies.iter().copied().flatten().collect()
 }
 

@@ -22,6 +22,8 @@ pub enum Capability {
     KeyListing,
     /// State: the metadata `partitionKey` is used.
     PartitionKey,
+    /// The server can be restarted with the data it had.
+    Restart,
 }
 
 impl Capability {
@@ -37,6 +39,7 @@ impl Capability {
             Capability::PrefixRemoval => "removal by prefix",
             Capability::KeyListing => "key listing",
             Capability::PartitionKey => "partition keys",
+            Capability::Restart => "restarts",
         }
     }
 }

@@ -17,9 +17,16 @@ pub trait Ground: Send + Sync {
     /// The metadata of a component on this ground, as its resource would have it.
     fn properties(&self) -> Vec<(String, String)>;
 
-    /// Stops the server and starts it again with the same data. Answers false where there is no server of its own.
-    async fn restart(&self) -> bool {
-        false
+    /// Kills the server and starts it again with the same data. For backends with `Capability::Restart`; a check that asks
+    /// for it has a ground of its own.
+    async fn restart(&self) {
+        panic!("the backend declares a restart, its ground has none")
+    }
+
+    /// Writes a configuration value with its version, or removes it (`None`), the way an operator would. For grounds of
+    /// configuration stores.
+    async fn configure(&self, key: &str, value: Option<(&str, &str)>) {
+        panic!("the ground of a configuration store can write {value:?} to {key}; this one cannot")
     }
 }
 

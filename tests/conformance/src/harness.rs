@@ -13,8 +13,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 
+use crate::configuration::ConfigurationStores;
+use crate::lock::LockStores;
 use crate::state::StateStores;
-use crate::{Backend, Check, Ground, Kind, Starting, Unavailable, backends};
+use crate::{Backend, Capability, Check, Ground, Kind, Starting, Unavailable, backends};
 
 /// How long one check may take. Far more than any needs: it is there to end what hangs.
 const LONGEST: Duration = Duration::from_secs(180);
@@ -45,7 +47,10 @@ pub fn main() -> ExitCode {
 }
 
 fn trials(run: &Arc<Run>) -> Vec<Trial> {
-    trials_of::<StateStores>(run, &backends::state_stores())
+    let mut trials = trials_of::<StateStores>(run, &backends::state_stores());
+    trials.extend(trials_of::<ConfigurationStores>(run, &backends::configuration_stores()));
+    trials.extend(trials_of::<LockStores>(run, &backends::lock_stores()));
+    trials
 }
 
 /// One test for each promise that each backend has to keep.
@@ -62,9 +67,12 @@ fn trials_of<K: Kind>(run: &Arc<Run>, backends: &[&'static Backend<K>]) -> Vec<T
 }
 
 async fn hold<K: Kind>(run: &Run, backend: &'static Backend<K>, check: &Check<K>) -> Result<(), Failed> {
-    let Some(ground) = run.ground(&format!("{} {}", K::NAME, backend.name), backend.start).await? else {
-        return Ok(());
+    let name = format!("{} {}", K::NAME, backend.name);
+    let ground = match check.needs.contains(&Capability::Restart) {
+        true => (backend.start)().await.map(Some).or_else(|reason| run.without(&name, &reason).map(|()| None))?,
+        false => run.ground(&name, backend.start).await?,
     };
+    let Some(ground) = ground else { return Ok(()) };
     let subject = K::open(backend, ground, scope(check.name)).await;
     (check.run)(subject.clone()).await;
     K::close(subject).await;

@@ -4,10 +4,12 @@
 
 mod backends;
 mod capability;
+pub mod configuration;
 mod ground;
 pub mod harness;
 mod host;
 mod kind;
+pub mod lock;
 pub mod state;
 mod suites;
 

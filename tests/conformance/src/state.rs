@@ -10,6 +10,7 @@ mod history;
 mod listing;
 mod names;
 mod removal;
+mod restarts;
 mod subject;
 mod time_to_live;
 mod transactions;
@@ -73,9 +74,21 @@ impl Kind for StateStores {
 
     fn capabilities() -> &'static [Capability] {
         use Capability::{
-            Etag, ExpireTime, KeepsEnd, KeyListing, PartitionKey, PrefixRemoval, Transactions, TransactionsInParts, Ttl,
+            Etag, ExpireTime, KeepsEnd, KeyListing, PartitionKey, PrefixRemoval, Restart, Transactions,
+            TransactionsInParts, Ttl,
         };
-        &[Etag, Transactions, TransactionsInParts, Ttl, KeepsEnd, ExpireTime, PrefixRemoval, KeyListing, PartitionKey]
+        &[
+            Etag,
+            Transactions,
+            TransactionsInParts,
+            Ttl,
+            KeepsEnd,
+            ExpireTime,
+            PrefixRemoval,
+            KeyListing,
+            PartitionKey,
+            Restart,
+        ]
     }
 
     fn open(
@@ -157,5 +170,6 @@ fn all_checks() -> Vec<Check<StateStores>> {
     contention::of_eight_transactions_one_wins_each_version[Transactions, Etag],
     contention::values_are_never_torn[],
     workflows::a_hundred_and_ten_workflows_see_no_error[Transactions, Etag],
+        restarts::no_acknowledged_write_is_lost_in_a_restart[Restart],
     ]
 }

@@ -1,7 +1,9 @@
 //! What is tested, as data: for the generator of the reference page, which must not know the kinds one by one.
 
 use crate::backends;
+use crate::configuration::ConfigurationStores;
 use crate::kind::{Backend, Kind};
+use crate::lock::LockStores;
 use crate::state::StateStores;
 
 /// One kind of component with its promises and backends.
@@ -43,7 +45,11 @@ pub struct Column {
 
 /// Every suite.
 pub fn suites() -> Vec<Suite> {
-    vec![describe::<StateStores>(&backends::state_stores())]
+    vec![
+        describe::<StateStores>(&backends::state_stores()),
+        describe::<ConfigurationStores>(&backends::configuration_stores()),
+        describe::<LockStores>(&backends::lock_stores()),
+    ]
 }
 
 /// Servers that cannot be had where the suites run, and what is therefore not shown.

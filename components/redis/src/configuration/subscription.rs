@@ -121,7 +121,7 @@ impl Subscription {
         match found.into_iter().next() {
             Some((key, raw)) => {
                 self.known.insert(key, digest(&raw));
-                Ok(Some(item(&raw)).filter(|item| !item.value.is_empty()).unwrap_or_default())
+                Ok(item(&raw))
             }
             None => {
                 self.known.remove(key);

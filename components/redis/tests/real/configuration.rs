@@ -42,10 +42,14 @@ async fn values_and_versions_are_read() {
     }
     redis.command(&["HSET", "hash", "a", "1"]).unwrap();
     let store = on(&redis).await;
-    let all = vec![row("a", "1", "v1"), row("b", "2", ""), row("c", "x", "y")];
+    let all =
+        vec![row("a", "1", "v1"), row("b", "2", ""), row("c", "x", "y"), row("empty", "", ""), row("void", "", "v1")];
     assert_eq!(flat(store.get(&context(), &keys(&[])).await.unwrap()), all);
     let some = keys(&["b", "missing", "hash", "empty", "void"]);
-    assert_eq!(flat(store.get(&context(), &some).await.unwrap()), [row("b", "2", "")]);
+    assert_eq!(
+        flat(store.get(&context(), &some).await.unwrap()),
+        [row("b", "2", ""), row("empty", "", ""), row("void", "", "v1")]
+    );
 }
 
 #[tokio::test]

@@ -207,6 +207,38 @@ async fn a_killed_node_of_a_cluster_comes_back() {
     works_soon(&*store, Instant::now()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_node_of_a_cluster_leaves_the_others_working() {
+    let builder = Redis::alone().setting("cluster-require-full-coverage no");
+    let Some(cluster) = RedisCluster::start_with(&builder) else { return };
+    let nodes = cluster.addresses().join(",");
+    let properties = [("redisHost", &*nodes), ("redisType", "cluster"), ("readTimeout", "1s")];
+    let store = state(&properties).await.unwrap();
+    let keys: Vec<String> = (0..30).map(|number| format!("key-{number}")).collect();
+    for key in &keys {
+        set(&*store, key, "1").await.unwrap();
+    }
+    let of_first = |key: &&String| cluster.nodes[0].command(&["HGET", key, "data"]).is_ok();
+    let (silent, others): (Vec<&String>, Vec<&String>) = keys.iter().partition(of_first);
+    cluster.nodes[0].pause();
+    let error = set(&*store, silent[0], "2").await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable), "{error}");
+    let started = Instant::now();
+    for store in [&store, &state(&properties).await.unwrap()] {
+        for key in &others {
+            set(&**store, key, "2").await.unwrap();
+        }
+    }
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    cluster.nodes[0].go_on();
+    let running = Instant::now();
+    for key in silent {
+        while let Err(error) = set(&*store, key, "3").await {
+            assert!(running.elapsed() < SOON, "after {:?} still: {error}", running.elapsed());
+        }
+    }
+}
+
 #[tokio::test]
 async fn calls_end_when_the_component_is_closed() {
     let Some(redis) = Redis::alone().start() else { return };

@@ -90,3 +90,37 @@ impl Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn message(value: Value) -> Message {
+        Message(value.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn both_spellings_of_a_field_are_read_and_a_number_may_stand_in_quotes() {
+        for name in ["resourceId", "resource_id"] {
+            let read = message(json!({ name: "r", "more": [] })).text("resourceId", "resource_id");
+            assert_eq!(read.unwrap(), "r");
+        }
+        for value in [json!(7), json!("7"), json!(7.0)] {
+            let read = message(json!({ "expiryInSeconds": value }));
+            assert_eq!(read.number("expiryInSeconds", "expiry_in_seconds").unwrap(), 7);
+        }
+        let empty = message(json!({ "a": null }));
+        assert_eq!((empty.text("a", "a").unwrap(), empty.number("a", "a").unwrap()), (String::new(), 0));
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_are_refused() {
+        for value in [json!(1.5), json!("x"), json!(true), json!(1e12), json!([])] {
+            assert!(message(json!({ "n": value })).number("n", "n").is_err(), "{value}");
+        }
+        let error = message(json!({ "resourceId": 7 })).text("resourceId", "resource_id").unwrap_err();
+        assert!(error.message().ends_with("invalid value for string field resourceId: 7"), "{error}");
+    }
+}

@@ -1,43 +1,66 @@
-//! `state.redis` on one server, through TLS, watched by sentinels, and as a cluster.
+//! The stores on Redis: on one server, through TLS, watched by sentinels, and on a cluster.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use servers::{Redis, RedisCluster, RedisSentinels};
 
-use crate::Capability::{self, Etag, ExpireTime, KeepsEnd, KeyListing, Transactions, TransactionsInParts, Ttl};
+use crate::Capability::{
+    self, Etag, ExpireTime, KeepsEnd, KeyListing, Restart, Transactions, TransactionsInParts, Ttl,
+};
+use crate::configuration::{ConfigurationProfile, ConfigurationStores};
+use crate::lock::{LockProfile, LockStores};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Ground, Starting, Unavailable};
 
 pub(super) const STATE: &[Backend<StateStores>] = &[
-    store("redis", WHOLE, alone),
-    store("redis-tls", WHOLE, tls),
-    store("redis-sentinel", WHOLE, sentinel),
-    store("redis-cluster", IN_PARTS, cluster),
+    state("redis", &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing, Restart], alone),
+    state("redis-tls", &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing, Restart], tls),
+    // A replica that becomes master may lack the last writes, unless they were strong.
+    state("redis-sentinel", &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing], sentinel),
+    // Keys of several slots lie on several servers.
+    state(
+        "redis-cluster",
+        &[Etag, Transactions, TransactionsInParts, Ttl, KeepsEnd, ExpireTime, KeyListing, Restart],
+        cluster,
+    ),
 ];
 
-const WHOLE: &[Capability] = &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing];
-/// Keys of several slots lie on several servers.
-const IN_PARTS: &[Capability] = &[Etag, Transactions, TransactionsInParts, Ttl, KeepsEnd, ExpireTime, KeyListing];
+pub(super) const CONFIGURATION: &[Backend<ConfigurationStores>] =
+    &[configuration("redis", &[Restart], alone), configuration("redis-sentinel", &[], sentinel)];
 
-const fn store(
+pub(super) const LOCK: &[Backend<LockStores>] =
+    &[lock("redis", &[Restart], alone), lock("redis-sentinel", &[], sentinel)];
+
+const fn state(
     name: &'static str,
     capabilities: &'static [Capability],
     start: fn() -> Starting,
 ) -> Backend<StateStores> {
+    // A removal compares any ETag, as in the target.
+    let etags = Etags { foreign: "4711", malformed: &[] };
+    let limits = Limits { value_bytes: 512 << 20, key_bytes: 512 << 20, nul_in_keys: true };
+    let profile = StateProfile { etags, limits, shared: true, uses_given_clock: false };
+    Backend { name, component_type: "state.redis", version: "v1", capabilities, start, profile }
+}
+
+const fn configuration(
+    name: &'static str,
+    capabilities: &'static [Capability],
+    start: fn() -> Starting,
+) -> Backend<ConfigurationStores> {
+    let profile = ConfigurationProfile { metadata: &[], versions: true };
+    Backend { name, component_type: "configuration.redis", version: "v1", capabilities, start, profile }
+}
+
+const fn lock(name: &'static str, capabilities: &'static [Capability], start: fn() -> Starting) -> Backend<LockStores> {
     Backend {
         name,
-        component_type: "state.redis",
+        component_type: "lock.redis",
         version: "v1",
         capabilities,
         start,
-        profile: StateProfile {
-            // A removal compares any ETag, as in the target.
-            etags: Etags { foreign: "4711", malformed: &[] },
-            limits: Limits { value_bytes: 512 << 20, key_bytes: 512 << 20, nul_in_keys: true },
-            shared: true,
-            uses_given_clock: false,
-        },
+        profile: LockProfile { shared: true },
     }
 }
 
@@ -47,82 +70,121 @@ fn named(pairs: &[(&str, &str)]) -> Properties {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Servers, the metadata that leads to them, and how to start them again.
-struct Servers<S: Send> {
-    servers: Mutex<S>,
-    properties: Properties,
-    restart: fn(&mut S),
+/// What the grounds have in common.
+trait Set: Send + 'static {
+    fn properties(&self) -> Properties;
+    /// Kills what has the data and starts it again.
+    fn restart(&mut self);
+    /// The server to write configuration to.
+    fn writable(&self) -> &Redis;
 }
+
+struct Servers<S>(Arc<Mutex<S>>);
 
 #[async_trait]
-impl<S: Send> Ground for Servers<S> {
+impl<S: Set> Ground for Servers<S> {
     fn properties(&self) -> Properties {
-        self.properties.clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).properties()
     }
 
-    async fn restart(&self) -> bool {
-        tokio::task::block_in_place(|| {
-            (self.restart)(&mut self.servers.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        true
+    async fn restart(&self) {
+        let servers = Arc::clone(&self.0);
+        let restarting = move || servers.lock().unwrap_or_else(PoisonError::into_inner).restart();
+        tokio::task::spawn_blocking(restarting).await.expect("it starts again");
+    }
+
+    async fn configure(&self, key: &str, value: Option<(&str, &str)>) {
+        let servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = match value {
+            Some((value, version)) => servers.writable().command(&["SET", key, &format!("{value}||{version}")]),
+            None => servers.writable().command(&["DEL", key]),
+        };
+        done.expect("the server takes configuration");
     }
 }
 
-fn start<S: Send + 'static>(
-    make: fn() -> Option<S>,
-    properties: fn(&S) -> Properties,
-    restart: fn(&mut S),
-) -> Starting {
+fn start<S: Set>(make: fn() -> Option<S>) -> Starting {
     Box::pin(async move {
         let made = tokio::task::spawn_blocking(make).await.expect("a server starts, or says why not");
         let servers = made.ok_or_else(|| Unavailable("redis-server is not installed".to_owned()))?;
-        let properties = properties(&servers);
-        Ok(Arc::new(Servers { servers: Mutex::new(servers), properties, restart }) as Arc<dyn Ground>)
+        Ok(Arc::new(Servers(Arc::new(Mutex::new(servers)))) as Arc<dyn Ground>)
     })
 }
 
 fn alone() -> Starting {
-    let properties = |redis: &Redis| {
-        named(&[("redisHost", &redis.address()), ("redisUsername", "alice"), ("redisPassword", "secret")])
-    };
-    start(|| Redis::alone().user("alice", "secret").durable().start(), properties, Redis::restart)
+    start(|| Redis::alone().user("alice", "secret").durable().start())
 }
 
 fn tls() -> Starting {
-    let properties = |redis: &Redis| {
-        let tls = redis.tls().expect("it was started with TLS");
-        named(&[
-            ("redisHost", &redis.address()),
-            ("enableTLS", "true"),
-            ("insecureSkipTLSVerify", "true"),
-            ("clientCert", &tls.client_certificate),
-            ("clientKey", &tls.client_key),
-        ])
-    };
-    start(|| Redis::alone().tls(true).durable().start(), properties, Redis::restart)
+    start(|| Redis::alone().tls(true).durable().start())
+}
+
+impl Set for Redis {
+    fn properties(&self) -> Properties {
+        match self.tls() {
+            None => named(&[("redisHost", &self.address()), ("redisUsername", "alice"), ("redisPassword", "secret")]),
+            Some(tls) => named(&[
+                ("redisHost", &self.address()),
+                ("enableTLS", "true"),
+                ("insecureSkipTLSVerify", "true"),
+                ("clientCert", &tls.client_certificate),
+                ("clientKey", &tls.client_key),
+            ]),
+        }
+    }
+
+    fn restart(&mut self) {
+        self.kill();
+        Redis::restart(self);
+    }
+
+    fn writable(&self) -> &Redis {
+        self
+    }
 }
 
 fn sentinel() -> Starting {
-    let properties = |set: &RedisSentinels| {
+    start(|| RedisSentinels::start_with(1, Some("secret")))
+}
+
+impl Set for RedisSentinels {
+    fn properties(&self) -> Properties {
         named(&[
-            ("redisHost", &set.addresses().join(",")),
+            ("redisHost", &self.addresses().join(",")),
             ("failover", "true"),
-            ("sentinelMasterName", set.master_name()),
+            ("sentinelMasterName", self.master_name()),
             ("redisPassword", "secret"),
             ("sentinelPassword", "secret"),
         ])
-    };
-    start(
-        || RedisSentinels::start_with(1, Some("secret")),
-        properties,
-        |set| {
-            let _ = set.kill_master();
-        },
-    )
+    }
+
+    fn restart(&mut self) {
+        panic!("a set that sentinels watch fails over instead: tested in components/redis");
+    }
+
+    fn writable(&self) -> &Redis {
+        &self.servers[0]
+    }
 }
 
 fn cluster() -> Starting {
-    let properties =
-        |cluster: &RedisCluster| named(&[("redisHost", &cluster.addresses().join(",")), ("redisType", "cluster")]);
-    start(RedisCluster::start, properties, |cluster| cluster.nodes.iter_mut().for_each(Redis::restart))
+    start(|| RedisCluster::start_with(&Redis::alone().durable()))
+}
+
+impl Set for RedisCluster {
+    fn properties(&self) -> Properties {
+        named(&[("redisHost", &self.addresses().join(",")), ("redisType", "cluster")])
+    }
+
+    fn restart(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::kill);
+        self.nodes.iter_mut().for_each(Redis::restart);
+        while !self.is_whole() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    fn writable(&self) -> &Redis {
+        &self.nodes[0]
+    }
 }

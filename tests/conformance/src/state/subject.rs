@@ -63,6 +63,10 @@ impl Subject {
         Self { store, ..self.clone() }
     }
 
+    pub(super) fn ground(&self) -> &dyn Ground {
+        &*self.ground
+    }
+
     /// Closes every store of the check and holds it against what closing promises.
     ///
     /// # Panics

@@ -171,7 +171,7 @@ impl<'a> Item<'a> {
 }
 
 /// A part of a body without copying it, unless a small value would keep a large body in memory.
-fn part_of(body: &Bytes, part: &str) -> Bytes {
+pub(super) fn part_of(body: &Bytes, part: &str) -> Bytes {
     if part.len() >= body.len() / 2 { body.slice_ref(part.as_bytes()) } else { Bytes::copy_from_slice(part.as_bytes()) }
 }
 

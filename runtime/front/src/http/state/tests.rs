@@ -2,17 +2,38 @@
 
 use std::sync::Arc;
 
-use component::{Host, Registry, Spec, Tasks};
+use blocks::Metadata;
+use blocks::state::BulkItem;
+use component::{Host, MetadataItem, Registry, SecretReference, Spec, Tasks};
 use http::{HeaderMap, Method, Uri};
 use loaded::{LoadedComponents, Loader};
 
+use super::bodies::part_of;
 use super::*;
 
 async fn state() -> State {
+    state_with(Vec::new()).await
+}
+
+/// The same, with its values encrypted.
+async fn encrypted() -> State {
+    let secret = Some(SecretReference { name: "k".to_owned(), key: String::new() });
+    let value = "000102030405060708090a0b0c0d0e0f".to_owned();
+    state_with(vec![MetadataItem { name: "primaryEncryptionKey".to_owned(), value, secret }]).await
+}
+
+async fn state_with(metadata: Vec<MetadataItem>) -> State {
     let components = LoadedComponents::default();
     let tasks = Tasks::new(|_, _| ());
     let host = Host::new("app", "", tasks);
-    let admission: loaded::Admission = Arc::new(|_, properties| Ok(properties.into()));
+    let with = metadata.clone();
+    let admission: loaded::Admission = Arc::new(move |spec, _| {
+        // The loader would look for a secret store: the block is told of the secret, and the store is not.
+        let spec = Spec { metadata: with.clone(), ..spec.clone() };
+        let properties = with.iter().map(|item| (item.name.as_str(), item.value.as_str())).collect();
+        let settings = blocks::admit(&spec, &properties)?;
+        Ok(loaded::Admitted { properties, settings })
+    });
     let loader = Loader::new(Registry::new(local::REGISTRATIONS, &[]), host, admission, components.clone());
     let spec = Spec {
         name: "store".to_owned(),
@@ -49,6 +70,7 @@ async fn ask(state: &State, method: &str, path: &str, headers: &[(&str, &str)], 
         body: service::body::full(body.to_vec()),
     };
     let response = answer(match (method, key.as_str()) {
+        ("KEYS", _) => door.keys(routed).await,
         ("GET", _) => door.get(routed).await,
         ("DELETE", _) => door.delete(routed).await,
         (_, "bulk") => door.get_bulk(routed).await,
@@ -309,7 +331,7 @@ fn a_bulk_answer_says_what_could_not_be_read() {
         item("e", stored("null")),
     ];
     assert_eq!(
-        bulk_answer(&items),
+        bulk_answer(&items, false),
         "[{\"key\":\"a\",\"data\":1,\"etag\":\"1\",\"metadata\":{\"ttlExpireTime\":\"soon\"}},\
          {\"key\":\"b\",\"error\":\"the value is not JSON, read it by itself: expected value at line 1 column 1\"},\
          {\"key\":\"c\",\"error\":\"lost \\\"it\\\"\"},\
@@ -381,4 +403,55 @@ fn a_small_value_does_not_keep_a_large_body() {
     let whole = |part: &Bytes| body.as_ptr_range().contains(&part.as_ptr());
     assert!(whole(&part_of(&body, std::str::from_utf8(&body[..60]).unwrap())));
     assert!(!whole(&part_of(&body, std::str::from_utf8(&body[..40]).unwrap())));
+}
+
+#[tokio::test]
+async fn an_encrypted_store_keeps_texts_without_quotes_and_all_else_as_json() {
+    let state = encrypted().await;
+    let body = r#"[{"key":"t","value":"a \"b\" < \u00e4"},{"key":"o","value":{"a": 12345678901}},{"key":"n"}]"#;
+    assert_eq!(post(&state, "/store", body).await, (204, String::new()));
+    assert_eq!(get(&state, "/store/t").await, (200, "a \"b\" < \u{e4}".to_owned()));
+    assert_eq!(get(&state, "/store/o").await, (200, "{\"a\": 12345678901}".to_owned()));
+    assert_eq!(get(&state, "/store/n").await, (200, "null".to_owned()));
+    let upsert = r#"{"operations":[{"operation":"upsert","request":{"key":"u","value":"in one"}}]}"#;
+    assert_eq!(post(&state, "/store/transaction", upsert).await.0, 204);
+    assert_eq!(get(&state, "/store/u").await, (200, "in one".to_owned()));
+    let (status, bulk) = post(&state, "/store/bulk", r#"{"keys":["t","o","x"]}"#).await;
+    let bulk: serde_json::Value = serde_json::from_str(&bulk).unwrap();
+    let data: Vec<_> = bulk.as_array().unwrap().iter().map(|item| item["data"].clone()).collect();
+    let expected = [serde_json::json!("a \"b\" < \u{e4}"), serde_json::json!({ "a": 12345678901_u64 }), ().into()];
+    assert_eq!((status, data.as_slice()), (200, &expected[..]));
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_text_is_refused_by_an_encrypted_store() {
+    let (status, code, said) = message(&post(&encrypted().await, "/store", r#"[{"key":"k","value":"\ud800"}]"#).await);
+    assert_eq!((status, code.as_str()), (400, "ERR_MALFORMED_REQUEST"));
+    assert!(said.starts_with("the text of the value of \"k\" cannot be read: "), "{said}");
+}
+
+#[tokio::test]
+async fn keys_are_listed_in_pages() {
+    let state = state().await;
+    post(&state, "/store", r#"[{"key":"a1"},{"key":"a2"},{"key":"b"},{"key":"a3"}]"#).await;
+    let keys = async |query: &str| ask(&state, "KEYS", &format!("/store/keys{query}"), &[], b"").await;
+    assert_eq!(keys("?prefix=b").await, (200, "{\"keys\":[\"b\"]}\n".to_owned()));
+    assert_eq!(keys("?prefix=none").await, (200, "{\"keys\":[]}\n".to_owned()));
+    let first: serde_json::Value = serde_json::from_str(&keys("?prefix=a&pageSize=2").await.1).unwrap();
+    assert_eq!(first["keys"].as_array().unwrap().len(), 2);
+    let token = first["token"].as_str().unwrap();
+    let second = keys(&format!("?prefix=a&pageSize=2&token={token}")).await;
+    let second: serde_json::Value = serde_json::from_str(&second.1).unwrap();
+    assert_eq!((second["keys"].as_array().unwrap().len(), second.get("token")), (1, None));
+    for (query, said) in [
+        ("?pageSize=x", "pageSize is \"x\": expected a whole number from 1 to 1000"),
+        ("?pageSize=0", "the size of a page is from 1 to 1000"),
+        ("?pageSize=1001", "the size of a page is from 1 to 1000"),
+    ] {
+        assert_eq!(message(&keys(query).await), (400, "ERR_MALFORMED_REQUEST".to_owned(), said.to_owned()));
+    }
+    let (status, code, _) = message(&keys("?token=odd").await);
+    assert_eq!((status, code.as_str()), (400, "ERR_STATE_KEYS"));
+    let (status, code, _) = message(&keys("?prefix=other%7C%7C").await);
+    assert_eq!((status, code.as_str()), (400, "ERR_MALFORMED_REQUEST"));
 }

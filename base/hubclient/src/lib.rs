@@ -1,0 +1,16 @@
+//! The way to the hub of this user: where its socket is, the version of its protocol, a client that connects again.
+//! Used by the hub's components in a sidecar, by the command line, and by the hub itself for what both ends must agree on.
+
+mod client;
+mod connection;
+mod error;
+mod place;
+mod protocol;
+mod spawner;
+
+pub use client::{Client, Options, Watching};
+pub use connection::connect_once;
+pub use error::Error;
+pub use place::{LONGEST_SOCKET_PATH, RUNTIME_VARIABLE, SOCKET_VARIABLE, socket_candidates, socket_in};
+pub use protocol::{NEWEST_PROTOCOL, OLDEST_PROTOCOL, PROTOCOL_HEADER, agree};
+pub use spawner::Spawner;

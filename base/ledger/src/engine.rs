@@ -1,0 +1,142 @@
+//! The embedded engine below the local ledger (decision: docs/decisions, "the engine of the ledger"): one keyspace of sorted rows with
+//! a journal. Used by `local` (snapshots) and `committer` (batches). Everything the engine can be asked goes through here.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use fjall::{
+    KeyspaceCreateOptions, PersistMode, Readable, SingleWriterTxDatabase, SingleWriterTxKeyspace, SingleWriterWriteTx,
+    Snapshot,
+};
+
+use crate::rows::end_and_lease_of;
+use crate::table::{Rows, RowsMut, Visit};
+use crate::{Error, Moment};
+
+/// What of the engine's journal may wait to be moved into tables: it is read again when a process that was killed starts.
+const JOURNAL_BYTES: u64 = 64 << 20;
+/// Rows in memory before they are moved into a table.
+const MEMORY_BYTES: u64 = 4 << 20;
+
+/// An open folder.
+pub(crate) struct Engine {
+    database: SingleWriterTxDatabase,
+    keyspace: SingleWriterTxKeyspace,
+}
+
+impl Engine {
+    /// Opens the rows, and makes them if there are none.
+    pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, Error> {
+        let opened = SingleWriterTxDatabase::builder(folder)
+            .cache_size(cache)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(1)
+            .open();
+        let database = match opened {
+            Err(fjall::Error::Locked) => return Err(Error::Locked(PathBuf::from(folder))),
+            opened => opened?,
+        };
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMORY_BYTES);
+        let keyspace = database.keyspace("rows", options)?;
+        Ok(Self { database, keyspace })
+    }
+
+    /// The rows as they are now, on the disk.
+    pub(crate) fn snapshot(&self) -> SnapshotRows<'_> {
+        SnapshotRows { snapshot: self.database.read_tx(), keyspace: &self.keyspace }
+    }
+
+    /// A batch that will be on the disk when it is committed.
+    pub(crate) fn batch(&self) -> BatchRows<'_> {
+        let batch = self.database.write_tx().durability(Some(PersistMode::SyncData));
+        BatchRows { batch, keyspace: &self.keyspace, is_empty: true, earliest_end: None, ends_changed: false }
+    }
+
+    /// How many bytes are used on the disk.
+    pub(crate) fn bytes(&self) -> Result<u64, Error> {
+        let (database, tables) = (self.database.inner(), self.keyspace.inner().disk_space());
+        Ok(database.journal_disk_space()?.saturating_add(tables))
+    }
+}
+
+/// Rows of one moment.
+pub(crate) struct SnapshotRows<'a> {
+    snapshot: Snapshot,
+    keyspace: &'a SingleWriterTxKeyspace,
+}
+
+impl Rows for SnapshotRows<'_> {
+    fn get(&self, row: &[u8]) -> Result<Option<Bytes>, Error> {
+        Ok(self.snapshot.get(self.keyspace, row)?.map(Bytes::from))
+    }
+
+    fn scan(&self, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<(), Error> {
+        if from >= until {
+            return Ok(());
+        }
+        visit_all(self.snapshot.range(self.keyspace, from..until), visit)
+    }
+}
+
+fn visit_all(found: fjall::Iter, visit: Visit<'_>) -> Result<(), Error> {
+    for guard in found {
+        let (row, content) = guard.into_inner()?;
+        if !visit(&row, content.into())? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Rows with changes that are not on the disk yet.
+pub(crate) struct BatchRows<'a> {
+    batch: SingleWriterWriteTx<'a>,
+    keyspace: &'a SingleWriterTxKeyspace,
+    is_empty: bool,
+    /// The earliest end of a lease that was written.
+    pub(crate) earliest_end: Option<Moment>,
+    /// Whether a lease was written or removed.
+    pub(crate) ends_changed: bool,
+}
+
+impl BatchRows<'_> {
+    /// Whether nothing was changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Returns when all of it is on the disk.
+    pub(crate) fn commit(self) -> Result<(), Error> {
+        Ok(self.batch.commit()?)
+    }
+}
+
+impl Rows for BatchRows<'_> {
+    fn get(&self, row: &[u8]) -> Result<Option<Bytes>, Error> {
+        Ok(self.batch.get(self.keyspace, row)?.map(Bytes::from))
+    }
+
+    fn scan(&self, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<(), Error> {
+        if from >= until {
+            return Ok(());
+        }
+        visit_all(self.batch.range(self.keyspace, from..until), visit)
+    }
+}
+
+impl RowsMut for BatchRows<'_> {
+    fn put(&mut self, row: Vec<u8>, content: Vec<u8>) {
+        if let (Some(b'd'), Ok((ends, _))) = (row.first(), end_and_lease_of(&row)) {
+            self.ends_changed = true;
+            self.earliest_end = Some(self.earliest_end.map_or(ends, |earliest| earliest.min(ends)));
+        }
+        self.is_empty = false;
+        self.batch.insert(self.keyspace, row, content);
+    }
+
+    fn remove(&mut self, row: Vec<u8>) {
+        self.ends_changed |= row.first() == Some(&b'd');
+        self.is_empty = false;
+        self.batch.remove(self.keyspace, row);
+    }
+}

@@ -1,0 +1,14 @@
+//! Components on PostgreSQL: state in the target's tables, and configuration.
+
+mod connection;
+mod connection_string;
+mod failure;
+mod options;
+mod pool;
+mod registrations;
+mod settings;
+mod state;
+mod table_name;
+mod tls;
+
+pub use registrations::REGISTRATIONS;

@@ -1,0 +1,25 @@
+//! What this crate offers. Read by `components/all`.
+
+use component::{Constructor, Registration, Version};
+
+use crate::state;
+
+/// The state stores of this crate.
+pub const REGISTRATIONS: &[Registration] = &[
+    Registration {
+        component_type: "state.postgresql",
+        aliases: &["state.postgres"],
+        version: Version::Named { name: "v1", default: true, deprecated_for: None },
+        summary: "Keeps state in a PostgreSQL table, JSON as such, so that it can be queried.",
+        fields: &state::V1_FIELDS,
+        constructor: Constructor::StateStore(state::construct_v1),
+    },
+    Registration {
+        component_type: "state.postgresql",
+        aliases: &["state.postgres"],
+        version: Version::Named { name: "v2", default: false, deprecated_for: None },
+        summary: "Keeps state in a PostgreSQL table, as bytes: smaller and faster than v1, without queries.",
+        fields: &state::V2_FIELDS,
+        constructor: Constructor::StateStore(state::construct_v2),
+    },
+];

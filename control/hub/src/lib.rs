@@ -1,0 +1,1 @@
+//! The hub of one user: the process that apps of one machine share.

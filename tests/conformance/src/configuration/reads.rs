@@ -1,0 +1,51 @@
+//! Values read once.
+
+use super::Subject;
+
+pub(super) async fn values_are_read_by_their_keys(subject: Subject) {
+    for name in ["a", "b", "c"] {
+        subject.put(name, &format!("value of {name}"), "1").await;
+    }
+    let found = subject.get(&["c", "a"]).await;
+    let values: Vec<_> = found.iter().map(|(name, item)| (name.as_str(), item.value.as_str())).collect();
+    assert_eq!(values, [("a", "value of a"), ("c", "value of c")]);
+    subject.put("a", "later", "2").await;
+    let (_, item) = subject.get(&["a"]).await.pop().expect("it was written");
+    assert_eq!(item.value, "later");
+    assert_eq!(item.version, if subject.backend.profile.versions { "2" } else { "" });
+}
+
+pub(super) async fn a_missing_key_is_left_out(subject: Subject) {
+    subject.put("there", "1", "1").await;
+    let names: Vec<_> = subject.get(&["there", "missing"]).await.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["there"]);
+    assert!(subject.get(&["missing"]).await.is_empty());
+    subject.remove("there").await;
+    assert!(subject.get(&["there"]).await.is_empty());
+}
+
+pub(super) async fn without_keys_all_values_come(subject: Subject) {
+    for name in ["a", "b", "c"] {
+        subject.put(name, name, "1").await;
+    }
+    let names: Vec<_> = subject.get(&[]).await.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}
+
+pub(super) async fn odd_keys_and_values_come_back_unchanged(subject: Subject) {
+    let odd =
+        ["", "'", "\"", "\\", "%", "*", "[a]", "a b", "grüß", "🦀", "'; DROP TABLE configuration; --", "a:b", "{tag}"];
+    for name in odd {
+        subject.put(name, &format!("value of {name}"), "1").await;
+    }
+    let found = subject.get(&odd).await;
+    assert_eq!(found.len(), odd.len());
+    for (name, item) in found {
+        assert_eq!(item.value, format!("value of {name}"));
+    }
+    for value in [r#"{"json":[1,"x"]}"#, "", " spaces ", "line\nbreak", "'; DROP TABLE configuration; --"] {
+        subject.put("value", value, "1").await;
+        let (_, item) = subject.get(&["value"]).await.pop().expect("it was written");
+        assert_eq!(item.value, value);
+    }
+}
