@@ -21,6 +21,8 @@ pub fn registrations() -> Vec<&'static Registration> {
         conversation::REGISTRATIONS,
         #[cfg(feature = "embedded")]
         embedded::REGISTRATIONS,
+        #[cfg(feature = "redis")]
+        redis_component::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
         sqlite::REGISTRATIONS,
         #[cfg(feature = "middleware")]

@@ -5,6 +5,7 @@ mod etcd;
 mod local;
 mod memory;
 mod postgres;
+mod redis;
 mod sqlite;
 
 use crate::Backend;
@@ -16,7 +17,7 @@ use crate::state::StateStores;
 /// Every state store.
 pub(crate) fn state_stores() -> Vec<&'static Backend<StateStores>> {
     let technologies: &[&'static [Backend<StateStores>]] =
-        &[memory::STATE, embedded::STATE, sqlite::STATE, postgres::STATE, etcd::STATE];
+        &[memory::STATE, embedded::STATE, redis::STATE, sqlite::STATE, postgres::STATE, etcd::STATE];
     technologies.iter().copied().flatten().collect()
 }
 
@@ -28,13 +29,13 @@ pub(crate) fn secret_stores() -> Vec<&'static Backend<SecretStores>> {
 
 /// Every configuration store.
 pub(crate) fn configuration_stores() -> Vec<&'static Backend<ConfigurationStores>> {
-    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[embedded::CONFIGURATION, postgres::CONFIGURATION];
+    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[embedded::CONFIGURATION, redis::CONFIGURATION, postgres::CONFIGURATION];
     technologies.iter().copied().flatten().collect()
 }
 
 /// Every lock store.
 pub(crate) fn lock_stores() -> Vec<&'static Backend<LockStores>> {
-    let technologies: &[&'static [Backend<LockStores>]] = &[embedded::LOCK];
+    let technologies: &[&'static [Backend<LockStores>]] = &[embedded::LOCK, redis::LOCK];
     technologies.iter().copied().flatten().collect()
 }
 
