@@ -15,6 +15,8 @@ pub fn registrations() -> Vec<&'static Registration> {
         local::REGISTRATIONS,
         #[cfg(feature = "kubernetes")]
         cluster::REGISTRATIONS,
+        #[cfg(feature = "conversation")]
+        conversation::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
         sqlite::REGISTRATIONS,
         #[cfg(feature = "middleware")]

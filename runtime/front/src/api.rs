@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use blocks::configuration::Configuration;
+use blocks::conversation::Conversations;
 use blocks::health::Readiness;
 use blocks::invoke::Invoker;
 use blocks::lock::Locks;
@@ -32,6 +33,8 @@ pub struct Api {
     pub configuration: Configuration,
     /// Lock stores.
     pub locks: Locks,
+    /// Language models.
+    pub conversations: Conversations,
     /// What the sidecar says of itself.
     pub metadata: Metadata,
     /// Whether everything is ready.

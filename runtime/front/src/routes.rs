@@ -65,6 +65,8 @@ pub enum Operation {
     TryLock,
     Unlock,
     InvokeService,
+    ConverseAlpha1,
+    ConverseAlpha2,
     GetMetadata,
     PutMetadata,
     Shutdown,

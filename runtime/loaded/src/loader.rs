@@ -75,7 +75,20 @@ impl Loader {
             tracing::debug!(target: "dapr.runtime", "Found component: {}", spec.log_name());
             self.load(spec).await?;
         }
+        self.tell_waiting();
         Ok(())
+    }
+
+    /// The target says nothing more of these.
+    fn tell_waiting(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for (store, specs) in waiting.iter() {
+            let names: Vec<String> = specs.iter().map(Spec::log_name).collect();
+            tracing::warn!(
+                target: "dapr.runtime.processor",
+                "not loaded, since they wait for secret store {store:?}: {}", names.join(", ")
+            );
+        }
     }
 
     /// Loads one component, and after a secret store everything that waited for it.

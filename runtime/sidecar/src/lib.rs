@@ -9,6 +9,7 @@ mod endpoints;
 mod entry;
 mod found;
 mod host;
+mod models;
 pub mod options;
 mod outbound;
 mod own_identity;

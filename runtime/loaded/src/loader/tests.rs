@@ -311,6 +311,24 @@ async fn a_component_waits_for_its_secret_store() {
 }
 
 #[tokio::test]
+async fn components_whose_secret_store_never_comes_are_named_at_the_end() {
+    let fixture = fixture();
+    let waits = |name: &str, store: &str| Spec {
+        secret_store: store.to_owned(),
+        ..spec(name, vec![reference("token", "secret", "")])
+    };
+    fixture.loader.load_all(vec![waits("a", "b"), waits("b", "a"), waits("c", "none")]).await.unwrap();
+    let said: Vec<_> = fixture.lines().into_iter().filter(|line| line.contains("not loaded, since")).collect();
+    let line = |store: &str, name: &str| {
+        format!(
+            "WARN dapr.runtime.processor not loaded, since they wait for secret store {store:?}: {name} \
+             (secretstores.probe/v1)"
+        )
+    };
+    assert_eq!(said, [line("a", "b"), line("b", "a"), line("none", "c")]);
+}
+
+#[tokio::test]
 async fn secret_stores_are_loaded_before_the_rest() {
     let fixture = fixture();
     let other = Spec { component_type: "state.probe".to_owned(), ignore_errors: true, ..spec("state", vec![]) };
