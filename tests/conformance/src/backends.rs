@@ -1,12 +1,14 @@
 //! The list of backends under test: one line per technology and kind here, everything about it in its file.
 
 mod etcd;
+mod keys;
 mod local;
 mod memory;
 mod postgres;
 
 use crate::Backend;
 use crate::configuration::ConfigurationStores;
+use crate::crypto::CryptoProviders;
 use crate::lock::LockStores;
 use crate::secrets::SecretStores;
 use crate::state::StateStores;
@@ -26,6 +28,12 @@ pub(crate) fn secret_stores() -> Vec<&'static Backend<SecretStores>> {
 /// Every configuration store.
 pub(crate) fn configuration_stores() -> Vec<&'static Backend<ConfigurationStores>> {
     let technologies: &[&'static [Backend<ConfigurationStores>]] = &[];
+    technologies.iter().copied().flatten().collect()
+}
+
+/// Every provider of cryptography.
+pub(crate) fn crypto_providers() -> Vec<&'static Backend<CryptoProviders>> {
+    let technologies: &[&'static [Backend<CryptoProviders>]] = &[keys::CRYPTO];
     technologies.iter().copied().flatten().collect()
 }
 
