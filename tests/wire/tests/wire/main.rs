@@ -6,6 +6,7 @@ mod app_health;
 mod connections;
 mod conversation;
 mod cors;
+mod crypto_api;
 mod endpoints;
 mod headers;
 mod identity;
