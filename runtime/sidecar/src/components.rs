@@ -38,9 +38,11 @@ pub(crate) async fn load(
         tasks: component::Tasks::new(move |name, work| drop(spawner.spawn(name, work))),
         identity: surroundings.identity,
         http: crate::outbound::client(surroundings.tasks),
+        variables: environment.iter().collect(),
+        cluster: crate::cluster::cluster(environment, surroundings.tasks),
     };
     let loader = Loader::new(components::registry(), host, admission(options, environment), components.clone());
-    loader.load_all(specs).await.map_err(|error| Fatal::new(error.to_string()))
+    loader.load_all(specs).await.map_err(|error| Fatal::new(format!("failed to load components: {error}")))
 }
 
 fn is_permitted(component: &Component, configuration: &Configuration) -> bool {

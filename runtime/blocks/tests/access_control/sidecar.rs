@@ -87,15 +87,12 @@ impl Sidecar {
         let nowhere = Configuration::from_pairs([("format", "{appid}.invalid:1")]);
         let resolver = Arc::new(local::nameformat::NameFormat::new(&nowhere).unwrap());
         let connections = Connections::new(Dialer::plain(), false, Lifetimes::default(), tasks.clone());
+        let settings = EndpointSettings { max_headers: 64 << 10, pipeline: None, tasks: tasks.clone() };
         let invoker = Invoker::new(Parts {
             identity: Identity { app_id: "callee".to_owned(), namespace: "shop".to_owned() },
             access_control: AccessControl::compile(list, protocol.is_http()).unwrap(),
             channel: Some(Channel::new(options, Health::always(), &tasks).unwrap()),
-            endpoints: Endpoints::new(
-                &[],
-                EndpointSettings { max_headers: 64 << 10, pipeline: None, tasks: tasks.clone() },
-            )
-            .unwrap(),
+            endpoints: Endpoints::new(&[], settings).unwrap(),
             own_address: "127.0.0.1:1".to_owned(),
             resolution: Resolution::new(resolver, 1, tasks),
             sidecars: Sidecars::new(connections, 1 << 20),

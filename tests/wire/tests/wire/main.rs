@@ -6,6 +6,7 @@ mod app_health;
 mod connections;
 mod conversation;
 mod cors;
+mod crypto_api;
 mod endpoints;
 mod headers;
 mod identity;
@@ -32,6 +33,7 @@ mod sentry_rotation;
 mod sentry_tokens;
 mod smuggling;
 mod state_api;
+mod state_values;
 mod streaming_bodies;
 mod tokens;
 
