@@ -13,8 +13,9 @@ use tokio::time::Instant;
 use tonic::{Response, Status, Streaming};
 use wire::hub::hub_client::HubClient;
 use wire::hub::{
-    GrantLeaseRequest, Keys, Lease, Range, RangeAnswer, ReadRequest, RenewLeaseRequest, RevokeLeaseRequest, StatusRequest,
-    StatusResponse, StopRequest, TransactRequest, Transaction, TransactionAnswer, WatchRequest, WatchResponse,
+    GrantLeaseRequest, Keys, Lease, Range, RangeAnswer, ReadRequest, RenewLeaseRequest, RevokeLeaseRequest,
+    StatusRequest, StatusResponse, StopRequest, TransactRequest, Transaction, TransactionAnswer, WatchRequest,
+    WatchResponse,
 };
 
 use crate::connection::{Connection, Sender, Unanswered};

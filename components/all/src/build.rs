@@ -15,6 +15,10 @@ pub fn registrations() -> Vec<&'static Registration> {
         crypto::REGISTRATIONS,
         #[cfg(feature = "local")]
         local::REGISTRATIONS,
+        #[cfg(feature = "kubernetes")]
+        cluster::REGISTRATIONS,
+        #[cfg(feature = "conversation")]
+        conversation::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
         sqlite::REGISTRATIONS,
         #[cfg(feature = "middleware")]

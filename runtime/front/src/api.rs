@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use blocks::configuration::Configuration;
+use blocks::conversation::Conversations;
 use blocks::crypto::Crypto;
 use blocks::health::Readiness;
 use blocks::invoke::Invoker;
@@ -33,6 +34,8 @@ pub struct Api {
     pub configuration: Configuration,
     /// Lock stores.
     pub locks: Locks,
+    /// Language models.
+    pub conversations: Conversations,
     /// Providers of cryptography.
     pub crypto: Crypto,
     /// What the sidecar says of itself.

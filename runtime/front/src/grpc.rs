@@ -1,6 +1,7 @@
 //! The gRPC door: token, access list, then the Dapr service, reflection, or the proxy for services we do not know.
 
 mod configuration;
+mod conversation;
 mod crypto;
 mod dapr;
 mod invoke;

@@ -1,6 +1,7 @@
 //! The HTTP door: one request through limits, CORS, token and route to one operation.
 
 mod configuration;
+mod conversation;
 mod crypto;
 mod health;
 mod invoke;
@@ -243,6 +244,8 @@ impl Inner {
             | Operation::SubtleSign
             | Operation::SubtleVerify => subtle::operate(api, operation, routed).await,
             Operation::InvokeService | Operation::DeleteBulkState => invoke::invoke(api, routed).await,
+            Operation::ConverseAlpha1 => conversation::alpha1(api, routed).await,
+            Operation::ConverseAlpha2 => conversation::alpha2(api, routed).await,
             Operation::GetMetadata => metadata::get(api),
             Operation::PutMetadata => metadata::put(api, routed).await,
             Operation::Shutdown => metadata::shutdown(api, &routed),

@@ -74,6 +74,8 @@ pub enum Operation {
     SubtleSign,
     SubtleVerify,
     InvokeService,
+    ConverseAlpha1,
+    ConverseAlpha2,
     GetMetadata,
     PutMetadata,
     Shutdown,

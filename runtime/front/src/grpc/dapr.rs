@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 use wire::common::InvokeResponse;
 use wire::runtime as v1;
 
-use super::{configuration, crypto, invoke, lock, secrets, state, subtle};
+use super::{configuration, conversation, crypto, invoke, lock, secrets, state, subtle};
 use crate::Api;
 
 /// The operations of the Dapr service.
@@ -114,6 +114,17 @@ impl v1::dapr_server::Dapr for Dapr {
 
     async fn unlock_alpha1(&self, request: Request<v1::UnlockRequest>) -> Answer<v1::UnlockResponse> {
         lock::unlock(&self.api.locks, request).await.map(Response::new)
+    }
+
+    async fn converse_alpha1(&self, request: Request<v1::ConversationRequest>) -> Answer<v1::ConversationResponse> {
+        conversation::alpha1(&self.api, request).await.map(Response::new)
+    }
+
+    async fn converse_alpha2(
+        &self,
+        request: Request<v1::ConversationRequestAlpha2>,
+    ) -> Answer<v1::ConversationResponseAlpha2> {
+        conversation::alpha2(&self.api, request).await.map(Response::new)
     }
 
     async fn encrypt_alpha1(

@@ -327,12 +327,24 @@ pub(super) const APIS: &[Api] = &[
         "conversation",
         Some(Http {
             methods: &[Method::POST],
-            versions: &[Version::V1Alpha1, Version::V1Alpha2],
+            versions: &[Version::V1Alpha1],
             path: "conversation/{name}/converse",
             public: false,
         }),
-        &[grpc("ConverseAlpha1", Version::V1Alpha1), grpc("ConverseAlpha2", Version::V1Alpha2)],
-        None,
+        &[grpc("ConverseAlpha1", Version::V1Alpha1)],
+        Some(Operation::ConverseAlpha1),
+    ),
+    api(
+        "Converse",
+        "conversation",
+        Some(Http {
+            methods: &[Method::POST],
+            versions: &[Version::V1Alpha2],
+            path: "conversation/{name}/converse",
+            public: false,
+        }),
+        &[grpc("ConverseAlpha2", Version::V1Alpha2)],
+        Some(Operation::ConverseAlpha2),
     ),
     api(
         "SubscribeTopicEventsAlpha1",
