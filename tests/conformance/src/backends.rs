@@ -1,9 +1,11 @@
 //! The list of backends under test: one line per technology and kind here, everything about it in its file.
 
+mod embedded;
 mod etcd;
 mod local;
 mod memory;
 mod postgres;
+mod redis;
 mod sqlite;
 
 use crate::Backend;
@@ -15,7 +17,7 @@ use crate::state::StateStores;
 /// Every state store.
 pub(crate) fn state_stores() -> Vec<&'static Backend<StateStores>> {
     let technologies: &[&'static [Backend<StateStores>]] =
-        &[memory::STATE, sqlite::STATE, postgres::STATE, etcd::STATE];
+        &[memory::STATE, embedded::STATE, redis::STATE, sqlite::STATE, postgres::STATE, etcd::STATE];
     technologies.iter().copied().flatten().collect()
 }
 
@@ -27,13 +29,14 @@ pub(crate) fn secret_stores() -> Vec<&'static Backend<SecretStores>> {
 
 /// Every configuration store.
 pub(crate) fn configuration_stores() -> Vec<&'static Backend<ConfigurationStores>> {
-    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[postgres::CONFIGURATION];
+    let technologies: &[&'static [Backend<ConfigurationStores>]] =
+        &[embedded::CONFIGURATION, redis::CONFIGURATION, postgres::CONFIGURATION];
     technologies.iter().copied().flatten().collect()
 }
 
 /// Every lock store.
 pub(crate) fn lock_stores() -> Vec<&'static Backend<LockStores>> {
-    let technologies: &[&'static [Backend<LockStores>]] = &[];
+    let technologies: &[&'static [Backend<LockStores>]] = &[embedded::LOCK, redis::LOCK];
     technologies.iter().copied().flatten().collect()
 }
 
