@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use component::ErrorKind;
+use component::configuration::Request;
 use component::state::{Consistency, SetRequest};
 use servers::{Redis, RedisSentinels};
 
-use crate::making::{context, get, set, state, write};
+use crate::making::{configuration, context, get, set, state, write};
 
 fn strong(key: &str, value: &str) -> SetRequest {
     let mut request = write(key, value);
@@ -45,6 +46,25 @@ async fn a_strong_write_survives_the_death_of_the_master() {
     // What was the master comes back as a replica, and nobody writes to it.
     set_of_servers.servers[0].restart();
     set(&*store, "x", "2").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_subscription_follows_the_master() {
+    let Some(mut set_of_servers) = RedisSentinels::start() else { return };
+    let sentinels = set_of_servers.addresses().join(",");
+    let name = set_of_servers.master_name();
+    let properties = [("redisHost", &*sentinels), ("failover", "true"), ("sentinelMasterName", name)];
+    let store = configuration(&properties).await.unwrap();
+    let request = Request { keys: vec!["a".to_owned()], ..Request::default() };
+    let mut changes = store.subscribe(&context(), &request).await.unwrap();
+    let dead = set_of_servers.kill_master();
+    let new = &set_of_servers.servers[1 - dead];
+    while !new.command(&["ROLE"]).unwrap().starts_with("master") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    new.command(&["SET", "a", "1||v"]).unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await.unwrap().unwrap();
+    assert_eq!((&*told["a"].value, &*told["a"].version), ("1", "v"));
 }
 
 #[tokio::test]
