@@ -22,6 +22,8 @@ pub enum Capability {
     KeyListing,
     /// State: the metadata `partitionKey` is used.
     PartitionKey,
+    /// Secrets: one secret can have several keys.
+    SeveralKeys,
     /// The server can be restarted with the data it had.
     Restart,
 }
@@ -39,6 +41,7 @@ impl Capability {
             Capability::PrefixRemoval => "removal by prefix",
             Capability::KeyListing => "key listing",
             Capability::PartitionKey => "partition keys",
+            Capability::SeveralKeys => "several keys",
             Capability::Restart => "restarts",
         }
     }
