@@ -161,10 +161,10 @@ impl Http {
                 }
                 if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
                     status = rest.get(..3).and_then(|digits| digits.parse().ok()).unwrap_or(0);
-                } else if let Some((name, value)) = line.split_once(':') {
-                    if name.eq_ignore_ascii_case("content-length") {
-                        length = value.trim().parse().unwrap_or(0);
-                    }
+                } else if let Some((name, value)) = line.split_once(':')
+                    && name.eq_ignore_ascii_case("content-length")
+                {
+                    length = value.trim().parse().unwrap_or(0);
                 }
             }
             let mut body = vec![0; length];

@@ -90,10 +90,11 @@ pub fn check(calls: &[Call], mark: &str, log: &str, acknowledgement: &str) -> Re
             }
         } else if call.is_of(&["fsync", "fdatasync"]) && call.target.ends_with(log) && call.succeeded() {
             syncs.extend(call.ended.map(|ended| (call.began, ended)));
-        } else if call.is_of(&["write", "writev", "sendto", "sendmsg"]) && call.text.contains(acknowledgement) {
-            if let Some(marker) = asked.remove(call.target.as_str()) {
-                answers.push((marker, call.began));
-            }
+        } else if call.is_of(&["write", "writev", "sendto", "sendmsg"])
+            && call.text.contains(acknowledgement)
+            && let Some(marker) = asked.remove(call.target.as_str())
+        {
+            answers.push((marker, call.began));
         }
     }
     let mut wrong = Vec::new();
