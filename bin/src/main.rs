@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The processes of the target that are roles of this executable but not built yet.
-const NOT_BUILT: [&str; 5] = ["placement", "scheduler", "operator", "injector", "hub"];
+const NOT_BUILT: [&str; 4] = ["placement", "scheduler", "operator", "injector"];
 /// The command line of the target has a command `scheduler` too: these words behind it mean the command.
 const SCHEDULER_COMMANDS: [&str; 13] =
     ["list", "get", "g", "ge", "delete", "d", "del", "delete-all", "da", "delall", "export", "import", "help"];
@@ -14,6 +14,7 @@ const SCHEDULER_COMMANDS: [&str; 13] =
 enum Role {
     Sidecar,
     Sentry,
+    Hub,
     NotBuilt(String),
     CommandLine,
 }
@@ -29,9 +30,10 @@ fn main() -> ExitCode {
     match role {
         Role::Sidecar => sidecar::main(arguments),
         Role::Sentry => sentry::main(arguments),
+        Role::Hub => hub::main(arguments),
         Role::NotBuilt(name) => {
             eprintln!(
-                "{name} is not in this build yet; this build has the sidecar (daprd), sentry and the command line (dapr)"
+                "{name} is not in this build yet; this build has the sidecar (daprd), sentry, the hub and the command line (dapr)"
             );
             ExitCode::FAILURE
         }
@@ -57,6 +59,7 @@ fn by_name(name: &str) -> Option<Role> {
     match name {
         "daprd" => Some(Role::Sidecar),
         "sentry" => Some(Role::Sentry),
+        "hub" => Some(Role::Hub),
         name if NOT_BUILT.contains(&name) => Some(Role::NotBuilt(name.to_owned())),
         _ => None,
     }
@@ -84,7 +87,7 @@ mod tests {
         assert_eq!(chosen(&["trilby", "daprd", "--app-id", "x"]), (Role::Sidecar, true));
         assert_eq!(chosen(&["dapr", "daprd"]), (Role::Sidecar, true));
         assert_eq!(chosen(&["trilby", "sentry"]), (Role::Sentry, true));
-        assert_eq!(chosen(&["trilby", "hub"]), (Role::NotBuilt("hub".to_owned()), true));
+        assert_eq!(chosen(&["trilby", "hub"]), (Role::Hub, true));
         assert_eq!(chosen(&["trilby"]), (Role::CommandLine, false));
         assert_eq!(chosen(&["trilby", "rnu"]), (Role::CommandLine, false));
     }

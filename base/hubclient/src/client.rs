@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tonic::{Response, Status, Streaming};
 use wire::hub::hub_client::HubClient;
 use wire::hub::{
-    GrantLeaseRequest, Keys, Lease, Range, RangeAnswer, ReadRequest, RenewLeaseRequest, RevokeLeaseRequest, StatusRequest,
-    StatusResponse, StopRequest, TransactRequest, Transaction, TransactionAnswer, WatchRequest, WatchResponse,
+    GrantLeaseRequest, Keys, Lease, Range, RangeAnswer, ReadRequest, RenewLeaseRequest, RevokeLeaseRequest,
+    StatusRequest, StatusResponse, StopRequest, TransactRequest, Transaction, TransactionAnswer, WatchRequest,
+    WatchResponse,
 };
 
 use crate::connection::{Connection, Sender, Unanswered};
@@ -46,6 +47,8 @@ pub struct Client {
 struct Inner {
     options: Options,
     connection: Mutex<Option<Connection>>,
+    /// True, or gone, when the client was closed: what runs for it ends.
+    closed: watch::Sender<bool>,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -54,7 +57,8 @@ impl Client {
     /// A client that is not connected yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { inner: Arc::new(Inner { options, connection: Mutex::new(None) }) }
+        let closed = watch::Sender::new(false);
+        Self { inner: Arc::new(Inner { options, connection: Mutex::new(None), closed }) }
     }
 
     /// Reads keys, one answer for each request.
@@ -146,6 +150,12 @@ impl Client {
         self.connection(Instant::now() + self.inner.options.patience).await.map(drop)
     }
 
+    /// Ends the connection and what runs for it; later calls fail.
+    pub async fn close(&self) {
+        self.inner.closed.send_replace(true);
+        *self.inner.connection.lock().await = None;
+    }
+
     /// Completes at the end of the connection: true if the hub was told to end, false if it was lost.
     ///
     /// # Errors
@@ -213,12 +223,15 @@ impl Client {
             return Ok(connection.clone());
         }
         let options = &self.inner.options;
+        if *self.inner.closed.borrow() {
+            return Err(Error::Refused("this client of the hub was closed".to_owned()));
+        }
         let mut last = Error::Unreachable("no socket is known".to_owned());
         for socket in &options.sockets {
-            match Connection::open(socket, &options.spawner).await {
+            match Connection::open(socket, &options.spawner, self.inner.closed.subscribe()).await {
                 Ok(connection) => {
                     if let Some(name) = &options.name {
-                        connection.attend(name, &options.spawner);
+                        connection.attend(name, &options.spawner, self.inner.closed.subscribe());
                     }
                     *held = Some(connection.clone());
                     return Ok(connection);

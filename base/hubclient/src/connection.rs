@@ -3,8 +3,6 @@
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,18 +25,19 @@ const WINDOW: u32 = 8 << 20;
 #[derive(Clone)]
 pub(crate) struct Connection {
     sender: Sender,
-    /// The hub said that it was told to end.
-    stopping: Arc<AtomicBool>,
 }
+
+/// Whether the client was closed; an error when it is gone.
+pub(crate) type Closed = tokio::sync::watch::Receiver<bool>;
 
 impl Connection {
     /// Connects, and says hello.
-    pub(crate) async fn open(socket: &Path, spawner: &Spawner) -> Result<Self, Error> {
+    pub(crate) async fn open(socket: &Path, spawner: &Spawner, closed: Closed) -> Result<Self, Error> {
         let late = |_| Error::Unreachable(format!("{} does not answer", socket.display()));
-        tokio::time::timeout(HANDSHAKE, Self::shake_hands(socket, spawner)).await.map_err(late)?
+        tokio::time::timeout(HANDSHAKE, Self::shake_hands(socket, spawner, closed)).await.map_err(late)?
     }
 
-    async fn shake_hands(socket: &Path, spawner: &Spawner) -> Result<Self, Error> {
+    async fn shake_hands(socket: &Path, spawner: &Spawner, mut closed: Closed) -> Result<Self, Error> {
         let unreachable = |error: &dyn std::fmt::Display| Error::Unreachable(format!("{}: {error}", socket.display()));
         let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
             std::io::ErrorKind::PermissionDenied => {
@@ -60,9 +59,14 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await;
         let (sender, connection) = handshake.map_err(|error| unreachable(&error))?;
-        spawner.spawn("connection to the hub", async move { drop(connection.await) });
+        spawner.spawn("connection to the hub", async move {
+            tokio::select! {
+                _ = connection => {}
+                _ = closed.wait_for(|closed| *closed) => {}
+            }
+        });
         let sender = Sender { sender, protocol: HeaderValue::from(NEWEST_PROTOCOL) };
-        let mut connection = Self { sender, stopping: Arc::default() };
+        let mut connection = Self { sender };
         let hello = HelloRequest {
             oldest_protocol: OLDEST_PROTOCOL,
             newest_protocol: NEWEST_PROTOCOL,
@@ -87,14 +91,20 @@ impl Connection {
     }
 
     /// Says who is there, as long as the connection lasts.
-    pub(crate) fn attend(&self, name: &str, spawner: &Spawner) {
+    pub(crate) fn attend(&self, name: &str, spawner: &Spawner, mut closed: Closed) {
         let request = AttendRequest { name: name.to_owned(), pid: std::process::id() };
-        let connection = self.clone();
+        let mut hub = self.stub();
         spawner.spawn("attending the hub", async move {
-            let Ok(answer) = connection.stub().attend(request).await else { return };
-            let mut messages = answer.into_inner();
-            while let Ok(Some(message)) = messages.message().await {
-                connection.stopping.fetch_or(message.stopping, Ordering::Relaxed);
+            let attending = async move {
+                let Ok(answer) = hub.attend(request).await else { return };
+                // The stream alone keeps the connection as it is; the hub counts the client as long as it lasts.
+                drop(hub);
+                let mut messages = answer.into_inner();
+                while let Ok(Some(_)) = messages.message().await {}
+            };
+            tokio::select! {
+                () = attending => {}
+                _ = closed.wait_for(|closed| *closed) => {}
             }
         });
     }
@@ -108,10 +118,11 @@ impl Connection {
         let request = AttendRequest { name: name.to_owned(), pid: std::process::id() };
         let Ok(answer) = self.stub().attend(request).await else { return false };
         let mut messages = answer.into_inner();
+        let mut was_told = false;
         while let Ok(Some(message)) = messages.message().await {
-            self.stopping.fetch_or(message.stopping, Ordering::Relaxed);
+            was_told |= message.stopping;
         }
-        self.stopping.load(Ordering::Relaxed)
+        was_told
     }
 }
 
@@ -125,14 +136,6 @@ fn mismatch(answer: &wire::hub::HelloResponse) -> String {
         answer.pid,
         env!("CARGO_PKG_VERSION"),
     )
-}
-
-/// Whether a hub answers at a socket, and which process it is.
-///
-/// # Errors
-/// Why not.
-pub async fn connect_once(socket: &Path, spawner: &Spawner) -> Result<(), Error> {
-    Connection::open(socket, spawner).await.map(drop)
 }
 
 /// The connection as the stubs take it.

@@ -4,12 +4,12 @@
 mod client;
 mod connection;
 mod error;
+pub mod layout;
 mod place;
 mod protocol;
 mod spawner;
 
 pub use client::{Client, Options, Watching};
-pub use connection::connect_once;
 pub use error::Error;
 pub use place::{LONGEST_SOCKET_PATH, RUNTIME_VARIABLE, SOCKET_VARIABLE, socket_candidates, socket_in};
 pub use protocol::{NEWEST_PROTOCOL, OLDEST_PROTOCOL, PROTOCOL_HEADER, agree};

@@ -55,8 +55,14 @@ mod tests {
     fn a_socket_is_looked_for_where_it_was_moved_to() {
         let own = PathBuf::from(format!("/tmp/trilby-{}/hub.sock", nix::unistd::getuid()));
         assert_eq!(candidates(&[]), [own.clone()]);
-        assert_eq!(candidates(&[("XDG_RUNTIME_DIR", "/run/user/7")]), [PathBuf::from("/run/user/7/trilby/hub.sock"), own]);
-        assert_eq!(candidates(&[("TRILBY_RUNTIME_DIR", "/r"), ("XDG_RUNTIME_DIR", "/x")]), [PathBuf::from("/r/hub.sock")]);
+        assert_eq!(
+            candidates(&[("XDG_RUNTIME_DIR", "/run/user/7")]),
+            [PathBuf::from("/run/user/7/trilby/hub.sock"), own]
+        );
+        assert_eq!(
+            candidates(&[("TRILBY_RUNTIME_DIR", "/r"), ("XDG_RUNTIME_DIR", "/x")]),
+            [PathBuf::from("/r/hub.sock")]
+        );
         assert_eq!(candidates(&[("TRILBY_HUB_SOCKET", "/s"), ("TRILBY_RUNTIME_DIR", "/r")]), [PathBuf::from("/s")]);
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn names(rows: &dyn Rows, keys: &Keys) -> Result<Vec<Bytes>, Error> {
 /// Answers a request for keys.
 pub(crate) fn range(rows: &dyn Rows, state: &State, request: &RangeRequest, now: Moment) -> Result<RangeAnswer, Error> {
     let now = Moment(now.0.max(state.time));
-    let mut page = Page { rows, request, now: Some(now), entries: Vec::new(), more: false };
+    let mut page = Page { rows, request, now: Some(now), entries: Vec::new(), bytes: 0, more: false };
     match request.revision {
         Some(wanted) if wanted > state.revision => return Err(Error::FutureRevision(state.revision)),
         Some(wanted) if wanted < state.compacted => return Err(Error::Compacted(state.compacted)),
@@ -93,6 +93,7 @@ struct Page<'a> {
     /// Leases are held against this; `None` for the past, where a key is what it was.
     now: Option<Moment>,
     entries: Vec<KeyValue>,
+    bytes: usize,
     more: bool,
 }
 
@@ -152,13 +153,16 @@ impl Page<'_> {
 
     /// Whether there is room for more.
     fn push(&mut self, mut entry: KeyValue) -> bool {
-        if self.request.limit.is_some_and(|limit| self.entries.len() >= limit) {
+        let is_full = self.request.limit.is_some_and(|limit| self.entries.len() >= limit)
+            || self.request.bytes.is_some_and(|bytes| self.bytes >= bytes);
+        if is_full {
             self.more = true;
             return false;
         }
         if self.request.keys_only {
             entry.value = Bytes::new();
         }
+        self.bytes += entry.key.len() + entry.value.len();
         self.entries.push(entry);
         true
     }

@@ -62,6 +62,8 @@ pub struct RangeRequest {
     pub behind: Option<Bytes>,
     /// How many at most.
     pub limit: Option<usize>,
+    /// No more keys are taken once their values have so many bytes.
+    pub bytes: Option<usize>,
     /// As they were at this revision; `None` as they are.
     pub revision: Option<u64>,
     /// Whether values are left out.
@@ -72,7 +74,7 @@ impl RangeRequest {
     /// All of these keys as they are now.
     #[must_use]
     pub fn of(keys: Keys) -> Self {
-        Self { keys, behind: None, limit: None, revision: None, keys_only: false }
+        Self { keys, behind: None, limit: None, bytes: None, revision: None, keys_only: false }
     }
 }
 

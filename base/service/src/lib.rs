@@ -18,6 +18,7 @@ mod open_files;
 mod profile_port;
 mod reflection;
 pub mod release;
+pub mod runtime_folder;
 pub mod serve;
 mod shutdown;
 pub mod signals;

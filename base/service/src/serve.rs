@@ -92,6 +92,8 @@ pub struct ConnectionInfo {
     pub local: Option<SocketAddr>,
     /// Whether it came through a unix domain socket.
     pub is_unix: bool,
+    /// The number of the user at the other end of a unix domain socket.
+    pub user: Option<u32>,
 }
 
 /// Accepts and serves until a stop is requested, then closes the socket, lets requests in flight finish (HTTP/2
@@ -158,12 +160,13 @@ async fn accept(
         Listener::Tcp(listener, _) => {
             let (stream, peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let info = ConnectionInfo { peer: Some(peer), local: stream.local_addr().ok(), is_unix: false };
+            let info = ConnectionInfo { peer: Some(peer), local: stream.local_addr().ok(), is_unix: false, user: None };
             Ok((Stream::Plain(stream), info, slot))
         }
         Listener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;
-            Ok((Stream::Unix(stream), ConnectionInfo { peer: None, local: None, is_unix: true }, slot))
+            let user = stream.peer_cred().ok().map(|peer| peer.uid());
+            Ok((Stream::Unix(stream), ConnectionInfo { peer: None, local: None, is_unix: true, user }, slot))
         }
     }
 }

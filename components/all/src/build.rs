@@ -11,8 +11,18 @@ use crate::KNOWN_TYPES;
 /// Every implementation in this build.
 pub fn registrations() -> Vec<&'static Registration> {
     let backends: &[&'static [Registration]] = &[
+        #[cfg(feature = "crypto")]
+        crypto::REGISTRATIONS,
         #[cfg(feature = "local")]
         local::REGISTRATIONS,
+        #[cfg(feature = "kubernetes")]
+        cluster::REGISTRATIONS,
+        #[cfg(feature = "conversation")]
+        conversation::REGISTRATIONS,
+        #[cfg(feature = "embedded")]
+        embedded::REGISTRATIONS,
+        #[cfg(feature = "redis")]
+        redis_component::REGISTRATIONS,
         #[cfg(feature = "sqlite")]
         sqlite::REGISTRATIONS,
         #[cfg(feature = "middleware")]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{HttpClient, IdentitySource};
+use crate::{Cluster, HttpClient, IdentitySource, Variables};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -26,13 +26,26 @@ pub struct Host {
     pub identity: Option<Arc<dyn IdentitySource>>,
     /// HTTP to servers outside.
     pub http: HttpClient,
+    /// The environment variables of the process.
+    pub variables: Variables,
+    /// The way to a Kubernetes cluster.
+    pub cluster: Cluster,
 }
 
 impl Host {
-    /// A host with the clock of the machine, without identity and without HTTP.
+    /// A host with the clock of the machine, without identity, HTTP, variables and cluster.
     pub fn new(app: impl Into<Arc<str>>, namespace: impl Into<Arc<str>>, tasks: Tasks) -> Self {
         let (app, namespace) = (app.into(), namespace.into());
-        Self { app, namespace, clock: Clock::system(), tasks, identity: None, http: HttpClient::none() }
+        Self {
+            app,
+            namespace,
+            clock: Clock::system(),
+            tasks,
+            identity: None,
+            http: HttpClient::none(),
+            variables: Variables::default(),
+            cluster: Cluster::none(),
+        }
     }
 }
 

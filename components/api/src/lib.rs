@@ -6,6 +6,7 @@ extern crate self as component;
 
 mod backend;
 mod byte_size;
+pub mod cluster;
 pub mod configuration;
 mod context;
 pub mod conversation;
@@ -27,9 +28,11 @@ pub mod secrets;
 pub mod settings;
 mod spec;
 pub mod state;
+mod variables;
 
 pub use backend::{Backend, Metadata};
 pub use byte_size::ByteSize;
+pub use cluster::Cluster;
 pub use component_derive::Settings;
 pub use context::{CallContext, Trace};
 pub use error::{Error, ErrorKind, Retry};
@@ -44,3 +47,4 @@ pub use registry::{LookupError, Registry};
 pub use runtime_fields::runtime_fields;
 pub use settings::{Field, Judgement, Settings, SettingsError};
 pub use spec::{MetadataItem, SecretReference, Spec};
+pub use variables::Variables;

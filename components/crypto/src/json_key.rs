@@ -108,7 +108,10 @@ fn rsa(object: &Map<String, Value>) -> Result<RsaKey, Unreadable> {
                 qInv: number(object, "qi")?.to_vec(),
             };
             let secret = components.as_secret();
-            Some(KeyPair::from_components(&secret).map_err(|error| Unreadable::new(format!("unusable RSA key: {error}")))?)
+            Some(
+                KeyPair::from_components(&secret)
+                    .map_err(|error| Unreadable::new(format!("unusable RSA key: {error}")))?,
+            )
         }
     };
     Ok(RsaKey { modulus, exponent, private })
@@ -158,7 +161,8 @@ fn ec(object: &Map<String, Value>) -> Result<Material, Unreadable> {
 /// A number of exactly the curve's size.
 fn coordinate(object: &Map<String, Value>, name: &str, curve: Curve) -> Result<Bytes, Unreadable> {
     let number = number(object, name)?;
-    let missing = curve.size().checked_sub(number.len()).ok_or_else(|| Unreadable::new(format!("{name} is too long")))?;
+    let missing =
+        curve.size().checked_sub(number.len()).ok_or_else(|| Unreadable::new(format!("{name} is too long")))?;
     let mut padded = Zeroizing::new(vec![0; missing]);
     padded.extend_from_slice(&number);
     Ok(padded)
@@ -192,12 +196,7 @@ pub(crate) fn write_public(key: &Key) -> Result<String, Fault> {
         }
         Material::Ec(key) => {
             let (x, y) = key.point.get(1..).unwrap_or_default().split_at(key.curve.size().min(key.point.len() / 2));
-            members.extend([
-                ("kty", text("EC")),
-                ("crv", text(key.curve.name())),
-                ("x", base64(x)),
-                ("y", base64(y)),
-            ]);
+            members.extend([("kty", text("EC")), ("crv", text(key.curve.name())), ("x", base64(x)), ("y", base64(y))]);
         }
         Material::Ed25519(key) => {
             members.extend([("kty", text("OKP")), ("crv", text("Ed25519")), ("x", base64(&key.public))]);

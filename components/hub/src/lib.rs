@@ -1,1 +1,10 @@
-//! Components on the hub: state, configuration, locks.
+//! Components on the hub of this user: state, configuration and locks that apps of one machine share.
+
+mod configuration;
+mod connection;
+mod lock;
+mod pattern;
+mod registrations;
+mod state;
+
+pub use registrations::REGISTRATIONS;

@@ -7,8 +7,13 @@ pub enum Capability {
     Etag,
     /// State: several operations all or nothing.
     Transactions,
+    /// State: a transaction over keys that lie apart is done part by part, so that a reader may see some parts done and
+    /// others not yet. It is still begun only if no operation is refused.
+    TransactionsInParts,
     /// State: values end after `ttlInSeconds`.
     Ttl,
+    /// State: a write that says nothing of a time to live leaves the end that the value had; otherwise it clears it.
+    KeepsEnd,
     /// State: a read tells when the value ends, as `ttlExpireTime`.
     ExpireTime,
     /// State: removal of all keys below a prefix.
@@ -17,6 +22,8 @@ pub enum Capability {
     KeyListing,
     /// State: the metadata `partitionKey` is used.
     PartitionKey,
+    /// Secrets: one secret can have several keys.
+    SeveralKeys,
     /// The server can be restarted with the data it had.
     Restart,
 }
@@ -27,11 +34,14 @@ impl Capability {
         match self {
             Capability::Etag => "ETags, first-write",
             Capability::Transactions => "transactions",
+            Capability::TransactionsInParts => "transactions part by part",
             Capability::Ttl => "time to live",
+            Capability::KeepsEnd => "keeps an earlier end",
             Capability::ExpireTime => "tells the end",
             Capability::PrefixRemoval => "removal by prefix",
             Capability::KeyListing => "key listing",
             Capability::PartitionKey => "partition keys",
+            Capability::SeveralKeys => "several keys",
             Capability::Restart => "restarts",
         }
     }

@@ -10,6 +10,7 @@ pub mod harness;
 mod host;
 mod kind;
 pub mod lock;
+pub mod secrets;
 pub mod state;
 mod suites;
 

@@ -3,11 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use service::Environment;
-
-/// The variable that moves the folder; the flag `--runtime-dir` wins over it.
-pub(crate) const VARIABLE: &str = "TRILBY_RUNTIME_DIR";
 
 /// A folder that belongs to this user and that nobody else may enter.
 #[derive(Clone, Debug)]
@@ -19,51 +16,14 @@ impl Folder {
     /// Opens the folder, and makes it when it is not there: the one chosen by flag or `TRILBY_RUNTIME_DIR`, else
     /// `$XDG_RUNTIME_DIR/trilby`, else `trilby-<user number>` in the system's folder for temporary files.
     pub(crate) fn open(chosen: Option<&str>, environment: &Environment) -> Result<Self> {
-        let chosen = chosen.or_else(|| environment.get(VARIABLE)).filter(|path| !path.is_empty());
-        if let Some(path) = chosen {
-            return Self::at(&std::path::absolute(path).with_context(|| format!("the runtime folder {path}"))?);
-        }
-        let session = environment.get("XDG_RUNTIME_DIR").map(Path::new).filter(|path| path.is_absolute());
-        if let Some(Ok(folder)) = session.map(|path| Self::at(&path.join("trilby"))) {
-            return Ok(folder);
-        }
-        Self::at(&std::env::temp_dir().join(format!("trilby-{}", nix::unistd::getuid())))
+        let path = service::runtime_folder::open(chosen, environment).map_err(anyhow::Error::msg)?;
+        Ok(Self { path })
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
-
-    fn at(path: &Path) -> Result<Self> {
-        use std::os::unix::fs::DirBuilderExt;
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.with_context(|| {
-            format!("cannot make the runtime folder {}; choose another with {VARIABLE}", path.display())
-        })?;
-        verify(path)?;
-        Ok(Self { path: path.to_owned() })
-    }
-}
-
-/// Refuses a link, a folder of someone else, and one that others may enter.
-fn verify(path: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let shown = path.display();
-    let found =
-        std::fs::symlink_metadata(path).with_context(|| format!("cannot look at the runtime folder {shown}"))?;
-    if !found.is_dir() {
-        bail!("the runtime folder {shown} is a link or no folder; remove it, or choose another with {VARIABLE}");
-    }
-    if found.uid() != nix::unistd::getuid().as_raw() {
-        bail!("the runtime folder {shown} belongs to another user; choose another with {VARIABLE}");
-    }
-    if found.mode() & 0o077 != 0 {
-        bail!(
-            "the runtime folder {shown} is open to other users; run `chmod 700 {shown}`, or choose another with {VARIABLE}"
-        );
-    }
-    Ok(())
 }
 
 /// Writes a file that only we may read, in one step: a reader sees the old content or the new one.

@@ -16,7 +16,7 @@ const RULES: &[Rule] = &[
     Rule { crates: "components/api-derive", may_use: &[] },
     Rule { crates: "components/api", may_use: &["components/api-derive", "base/schedule"] },
     Rule { crates: "components/all", may_use: &["components/"] },
-    Rule { crates: "components/hub", may_use: &["components/api", "base/schedule", "contracts/wire"] },
+    Rule { crates: "components/hub", may_use: &["components/api", "base/schedule", "base/hubclient", "contracts/wire"] },
     Rule { crates: "components/pluggable", may_use: &["components/api", "base/schedule", "contracts/wire"] },
     Rule { crates: "components/", may_use: &["components/api", "base/schedule"] },
     Rule { crates: "runtime/call", may_use: &["base/", "contracts/"] },
@@ -147,6 +147,7 @@ mod tests {
     #[test]
     fn a_single_crate_counts_before_its_folder() {
         assert!(may_use("components/hub", "contracts/wire"));
+        assert!(may_use("components/hub", "base/hubclient"));
         assert!(may_use("control/hub", "control/sentry"));
         assert!(may_use("components/all", "components/sqlite"));
     }

@@ -4,7 +4,9 @@
 mod access_control;
 mod app_health;
 mod connections;
+mod conversation;
 mod cors;
+mod crypto_api;
 mod endpoints;
 mod headers;
 mod identity;
@@ -15,6 +17,7 @@ mod limits;
 mod logs;
 mod max_concurrency;
 mod metadata;
+mod middleware;
 mod mutual_tls;
 mod namespaces;
 mod paths;
@@ -30,6 +33,7 @@ mod sentry_rotation;
 mod sentry_tokens;
 mod smuggling;
 mod state_api;
+mod state_values;
 mod streaming_bodies;
 mod tokens;
 

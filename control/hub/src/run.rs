@@ -1,0 +1,133 @@
+//! The hub as a whole: what is started in which order, and how it stops. Called by `entry` with options that were checked.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use ledger::{Ledger, Local};
+use service::{Listener, ServeOptions, Shutdown, Tasks, listen};
+
+use crate::clients::Clients;
+use crate::clock::Clock;
+use crate::expirer;
+use crate::lock_file::{self, Held};
+use crate::options::Options;
+use crate::server::Server;
+use crate::stub::Parts;
+
+const TARGET: &str = "dapr.hub";
+/// How long requests in flight may take after a stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the hub cannot run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fatal {
+    /// Another hub has the socket.
+    AlreadyRuns(String),
+    /// Something else, in words.
+    Other(String),
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyRuns(socket) => write!(formatter, "a hub runs already at {socket}"),
+            Self::Other(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for Fatal {}
+
+fn other(error: impl fmt::Display) -> Fatal {
+    Fatal::Other(error.to_string())
+}
+
+/// Runs the hub until a stop is requested and everything has ended.
+///
+/// # Errors
+/// [`Fatal`] when a part without which it cannot run does not start.
+pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Fatal> {
+    let _held = take_lock(&options.place.socket)?;
+    let folder = options.place.data.join("ledger");
+    let opened = tokio::task::spawn_blocking(move || Local::open(&ledger::Options::of(folder))).await;
+    let ledger: Arc<dyn Ledger> = Arc::new(opened.map_err(other)?.map_err(other)?);
+    let status = ledger.status().await.map_err(other)?;
+    let data = options.place.data.display();
+    tracing::info!(target: TARGET, "The ledger in {data} has {} keys, revision {}", status.keys, status.revision);
+    let tasks = Tasks::new();
+    let served = serve(&options, &ledger, &shutdown, &tasks).await;
+    if served.is_ok() {
+        shutdown.requested().await;
+    }
+    // What was begun before something failed has to end too.
+    shutdown.request();
+    tasks.wait().await;
+    ledger.close().await;
+    served
+}
+
+fn take_lock(socket: &Path) -> Result<Held, Fatal> {
+    let folder = socket.parent().unwrap_or(Path::new("/"));
+    if !folder.is_dir() {
+        service::runtime_folder::own(folder).map_err(Fatal::Other)?;
+    }
+    let taken = lock_file::take(socket).map_err(|error| other(format!("{}: {error}", socket.display())))?;
+    taken.ok_or_else(|| Fatal::AlreadyRuns(socket.display().to_string()))
+}
+
+async fn serve(options: &Options, ledger: &Arc<dyn Ledger>, shutdown: &Shutdown, tasks: &Tasks) -> Result<(), Fatal> {
+    let socket = &options.place.socket;
+    let listener = listen::bind_unix("the hub (--socket)", socket, Some(0o600)).await.map_err(other)?;
+    let clock = Clock::system();
+    let clients = Clients::new();
+    let parts = Parts {
+        ledger: Arc::clone(ledger),
+        clients: clients.clone(),
+        clock: clock.clone(),
+        place: options.place.clone(),
+        started: clock.now().0,
+        shutdown: shutdown.clone(),
+        tasks: tasks.clone(),
+    };
+    tasks.spawn("expiry", expirer::run(Arc::clone(ledger), clock, shutdown.clone()));
+    if let Some(idle) = options.idle {
+        tasks.spawn("idle", end_when_idle(clients, idle, shutdown.clone()));
+    }
+    tracing::info!(target: TARGET, "The hub listens on {}", socket.display());
+    accept(listener, Server::new(Arc::new(parts)), shutdown, tasks);
+    Ok(())
+}
+
+fn accept(listener: Listener, server: Server, shutdown: &Shutdown, tasks: &Tasks) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let server = server.clone();
+        let request = request.map(service::body::from_incoming);
+        async move { Ok::<_, Infallible>(server.handle(request).await) }
+    });
+    let options = ServeOptions { http1: false, drain: DRAIN, ..ServeOptions::default() };
+    tasks.spawn("hub", service::serve(listener, service, options, shutdown.clone(), tasks.clone()));
+}
+
+/// Asks for a stop when there was no client for a while.
+async fn end_when_idle(clients: Clients, idle: Duration, shutdown: Shutdown) {
+    let mut count = clients.count();
+    loop {
+        let is_idle = *count.borrow_and_update() == 0;
+        let patience = async { if is_idle { tokio::time::sleep(idle).await } else { std::future::pending().await } };
+        tokio::select! {
+            () = shutdown.requested() => return,
+            changed = count.changed() => if changed.is_err() { return },
+            () = patience => {
+                tracing::info!(target: TARGET, "No client for {idle:?}: this hub ends, and is started again when it is needed");
+                shutdown.request();
+                return;
+            }
+        }
+    }
+}
