@@ -29,7 +29,8 @@ pub(crate) fn secret_stores() -> Vec<&'static Backend<SecretStores>> {
 
 /// Every configuration store.
 pub(crate) fn configuration_stores() -> Vec<&'static Backend<ConfigurationStores>> {
-    let technologies: &[&'static [Backend<ConfigurationStores>]] = &[embedded::CONFIGURATION, redis::CONFIGURATION, postgres::CONFIGURATION];
+    let technologies: &[&'static [Backend<ConfigurationStores>]] =
+        &[embedded::CONFIGURATION, redis::CONFIGURATION, postgres::CONFIGURATION];
     technologies.iter().copied().flatten().collect()
 }
 
