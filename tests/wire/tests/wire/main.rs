@@ -35,6 +35,7 @@ mod sentry_rotation;
 mod sentry_tokens;
 mod smuggling;
 mod state_api;
+mod state_query;
 mod state_values;
 mod streaming_bodies;
 mod tokens;
