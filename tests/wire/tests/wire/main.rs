@@ -27,6 +27,8 @@ mod proxy_streaming;
 mod resources;
 mod sdk;
 mod secrets_api;
+mod secrets_env;
+mod secrets_kubernetes;
 mod sentry;
 mod sentry_bundle;
 mod sentry_kubernetes;
