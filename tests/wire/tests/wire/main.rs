@@ -37,6 +37,7 @@ mod sentry_rotation;
 mod sentry_tokens;
 mod smuggling;
 mod state_api;
+mod state_query;
 mod state_values;
 mod streaming_bodies;
 mod tokens;
