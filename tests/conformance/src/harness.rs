@@ -12,6 +12,7 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
 
 use crate::configuration::ConfigurationStores;
 use crate::crypto::CryptoProviders;
@@ -100,10 +101,13 @@ fn scope(check: &str) -> String {
 }
 
 async fn prepare(start: fn() -> Starting) -> Prepared {
-    match tokio::spawn(start()).await {
-        Ok(Ok(ground)) => Prepared::Ready(ground),
-        Ok(Err(missing)) => Prepared::Missing(missing),
-        Err(failure) => Prepared::Broken(format!("its servers do not start: {failure}")),
+    let mut alone = JoinSet::new();
+    alone.spawn(start());
+    match alone.join_next().await {
+        Some(Ok(Ok(ground))) => Prepared::Ready(ground),
+        Some(Ok(Err(missing))) => Prepared::Missing(missing),
+        Some(Err(failure)) => Prepared::Broken(format!("its servers do not start: {failure}")),
+        None => Prepared::Broken("its servers do not start".to_owned()),
     }
 }
 
