@@ -16,7 +16,7 @@ pub(super) async fn status(place: &Place, json: bool) -> Result<String, String> 
 fn as_text(status: &StatusResponse) -> String {
     let StatusResponse { pid, version, protocol, socket, data_folder, keys, revision, .. } = status;
     let mut text = String::new();
-    let mut line = |name: &str, value: &dyn std::fmt::Display{
+    let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{name:<12}{value}");
     };
     line("process", pid);
