@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use servers::Postgres;
 
-use crate::Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Restart, Transactions, Ttl};
+use crate::Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Query, Restart, Transactions, Ttl};
 use crate::configuration::{ConfigurationProfile, ConfigurationStores};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Capability, Ground, Starting, Unavailable};
@@ -17,7 +17,7 @@ pub(super) const STATE: &[Backend<StateStores>] = &[
         name: "postgresql-v1",
         component_type: "state.postgresql",
         version: "v1",
-        capabilities: ALL,
+        capabilities: &[Etag, Transactions, Ttl, ExpireTime, PrefixRemoval, KeyListing, Query, Restart],
         start,
         profile: StateProfile {
             etags: Etags { foreign: "4294967290", malformed: &["bad-etag", "-1", "4294967296"] },
