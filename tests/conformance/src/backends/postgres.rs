@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use servers::Postgres;
 
 use crate::Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Query, Restart, Transactions, Ttl};
-use crate::configuration::{ConfigurationProfile, ConfigurationStores};
+use crate::configuration::{ConfigurationProfile, ConfigurationStores, Versions};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Capability, Ground, Starting, Unavailable};
 
@@ -101,7 +101,7 @@ pub(super) const CONFIGURATION: &[Backend<ConfigurationStores>] = &[Backend {
     version: "v1",
     capabilities: &[Restart],
     start: || Box::pin(async { Ok(Arc::new(Configuration(serve().await?)) as Arc<dyn Ground>) }),
-    profile: ConfigurationProfile { metadata: &[("pgNotifyChannel", "config")], versions: true },
+    profile: ConfigurationProfile { metadata: &[("pgNotifyChannel", "config")], versions: Versions::Written },
 }];
 
 struct Configuration(Server);
