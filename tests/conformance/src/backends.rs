@@ -49,8 +49,14 @@ pub(crate) fn lock_stores() -> Vec<&'static Backend<LockStores>> {
 }
 
 /// Servers that cannot be had where the suites run, and what is therefore not shown.
-pub(crate) const MISSING_SERVERS: &[(&str, &str)] = &[(
-    "Kubernetes",
-    "`secretstores.kubernetes` is tested against an API server of our own (`tests/wire/tests/wire/secrets_kubernetes.rs`), \
+pub(crate) const MISSING_SERVERS: &[(&str, &str)] = &[
+    (
+        "Kubernetes",
+        "`secretstores.kubernetes` is tested against an API server of our own (`tests/wire/tests/wire/secrets_kubernetes.rs`), \
      not against a cluster.",
-)];
+    ),
+    (
+        "RedisJSON and RediSearch",
+        "`state.redis` refuses queries and JSON documents, which need these modules of the server.",
+    ),
+];

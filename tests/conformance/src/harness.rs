@@ -12,6 +12,7 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
 
 use crate::configuration::ConfigurationStores;
 use crate::crypto::CryptoProviders;
@@ -24,7 +25,14 @@ use crate::{Backend, Capability, Check, Ground, Kind, Starting, Unavailable, bac
 const LONGEST: Duration = Duration::from_secs(180);
 
 /// The servers of this run, by kind and backend.
-type Grounds = Mutex<BTreeMap<String, Arc<OnceCell<Arc<dyn Ground>>>>>;
+type Grounds = Mutex<BTreeMap<String, Arc<OnceCell<Prepared>>>>;
+
+/// What came of preparing a ground. A failure is kept too: it would be the same, and take as long, for every check.
+enum Prepared {
+    Ready(Arc<dyn Ground>),
+    Missing(Unavailable),
+    Broken(String),
+}
 
 struct Run {
     handle: Handle,
@@ -73,7 +81,11 @@ fn trials_of<K: Kind>(run: &Arc<Run>, backends: &[&'static Backend<K>]) -> Vec<T
 async fn hold<K: Kind>(run: &Run, backend: &'static Backend<K>, check: &Check<K>) -> Result<(), Failed> {
     let name = format!("{} {}", K::NAME, backend.name);
     let ground = match check.needs.contains(&Capability::Restart) {
-        true => (backend.start)().await.map(Some).or_else(|reason| run.without(&name, &reason).map(|()| None))?,
+        true => match prepare(backend.start).await {
+            Prepared::Ready(ground) => Some(ground),
+            Prepared::Missing(reason) => run.without(&name, &reason).map(|()| None)?,
+            Prepared::Broken(reason) => return Err(reason.into()),
+        },
         false => run.ground(&name, backend.start).await?,
     };
     let Some(ground) = ground else { return Ok(()) };
@@ -86,6 +98,17 @@ async fn hold<K: Kind>(run: &Run, backend: &'static Backend<K>, check: &Check<K>
 /// What begins the keys of one check: different for each and for each run.
 fn scope(check: &str) -> String {
     format!("{}_{:016x}-", &check[..check.len().min(20)], fastrand::u64(..))
+}
+
+async fn prepare(start: fn() -> Starting) -> Prepared {
+    let mut alone = JoinSet::new();
+    alone.spawn(start());
+    match alone.join_next().await {
+        Some(Ok(Ok(ground))) => Prepared::Ready(ground),
+        Some(Ok(Err(missing))) => Prepared::Missing(missing),
+        Some(Err(failure)) => Prepared::Broken(format!("its servers do not start: {failure}")),
+        None => Prepared::Broken("its servers do not start".to_owned()),
+    }
 }
 
 impl Run {
@@ -104,9 +127,10 @@ impl Run {
             let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(grounds.entry(name.to_owned()).or_default())
         };
-        match cell.get_or_try_init(start).await {
-            Ok(ground) => Ok(Some(Arc::clone(ground))),
-            Err(reason) => self.without(name, &reason).map(|()| None),
+        match cell.get_or_init(|| prepare(start)).await {
+            Prepared::Ready(ground) => Ok(Some(Arc::clone(ground))),
+            Prepared::Missing(reason) => self.without(name, reason).map(|()| None),
+            Prepared::Broken(reason) => Err(reason.into()),
         }
     }
 

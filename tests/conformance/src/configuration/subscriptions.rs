@@ -1,6 +1,6 @@
 //! Streams of changes.
 
-use super::Subject;
+use super::{Subject, Versions};
 
 pub(super) async fn each_subscriber_hears_of_its_keys_and_no_other(subject: Subject) {
     subject.put("a", "0", "1").await;
@@ -18,7 +18,7 @@ pub(super) async fn each_subscriber_hears_of_its_keys_and_no_other(subject: Subj
     };
     let heard = some.until("b", "last").await;
     assert_eq!(names(&heard), ["a", "b"]);
-    if subject.backend.profile.versions {
+    if subject.backend.profile.versions == Versions::Written {
         let (_, item) = heard.iter().rfind(|(name, _)| name == "b").expect("it was heard");
         assert_eq!(item.version, "last");
     }
