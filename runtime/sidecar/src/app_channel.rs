@@ -38,7 +38,7 @@ pub(crate) fn open(
         protocol: app.protocol.as_str().parse::<Protocol>().map_err(|()| Fatal::new("unknown app protocol"))?,
         max_concurrency: app.max_concurrency.and_then(|limit| usize::try_from(limit).ok()),
         token: token.transpose()?,
-        max_message: max_message,
+        max_message,
         max_headers: options.read_buffer_bytes,
         health_path: app.health_path.clone(),
         pipeline,
