@@ -7,6 +7,11 @@ use service::Tasks;
 
 use crate::{Fatal, Options};
 
+/// What is known of the app's health before it is asked.
+pub(crate) fn health(options: &Options) -> Health {
+    if options.app.health.is_some() && options.app.port.is_some() { Health::probed() } else { Health::always() }
+}
+
 /// The channel to the app; `None` if there is no app.
 ///
 /// # Errors
