@@ -23,6 +23,26 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     set(&*state(&insecure).await.unwrap(), "a", "1").await.unwrap();
 }
 
+/// The authorities of the machine count; which those are is said by a variable, so the test runs itself with it.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test tells itself through its environment where the server is")]
+async fn a_certificate_of_an_authority_of_the_machine_is_accepted() {
+    const SERVER: &str = "TRILBY_TEST_REDIS_TLS";
+    if let Ok(address) = std::env::var(SERVER) {
+        set(&*state(&[("redisHost", &address), ("enableTLS", "true")]).await.unwrap(), "a", "trusted").await.unwrap();
+        return;
+    }
+    let Some(redis) = Redis::alone().tls(false).start() else { return };
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, redis.tls().unwrap().authority.as_bytes()).unwrap();
+    let name = "refusals::a_certificate_of_an_authority_of_the_machine_is_accepted";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", name]).env("SSL_CERT_FILE", file.path()).env(SERVER, redis.address());
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(redis.command(&["HGET", "a", "data"]).unwrap(), "trusted");
+}
+
 #[tokio::test]
 async fn a_server_that_wants_a_certificate_gets_it_or_refuses() {
     let Some(redis) = Redis::alone().tls(true).start() else { return };
