@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -54,6 +55,17 @@ impl Process {
     pub fn terminate(mut self) {
         let _ = killpg(self.group(), Signal::SIGTERM);
         let _ = self.child.wait();
+        self.wait_for_the_others();
+    }
+
+    /// What it started holds its files and locks for a moment longer.
+    fn wait_for_the_others(&self) {
+        for _ in 0..1000 {
+            if killpg(self.group(), None::<Signal>).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn group(&self) -> Pid {
@@ -64,6 +76,7 @@ impl Process {
         let _ = killpg(self.group(), Signal::SIGKILL);
         let _ = kill(self.group(), Signal::SIGKILL);
         let _ = self.child.wait();
+        self.wait_for_the_others();
     }
 }
 

@@ -52,16 +52,18 @@ pub trait Client: Send {
     fn read(&mut self, keys: &[String]) -> impl Future<Output = Result<BTreeMap<String, String>, String>> + Send;
 }
 
-/// A sidecar with one state store.
+/// A sidecar with one state store, and a hub of its own if it needs one.
 #[derive(Debug, Clone)]
 pub struct Sidecar {
     component: String,
+    with_hub: bool,
     port: u16,
     others: [u16; 3],
 }
 
 impl Sidecar {
-    /// With the store `store` of this type and metadata, in which `{folder}` stands for the folder of the run.
+    /// With the store `store` of this type and metadata, in which `{folder}` stands for the folder of what is kept and
+    /// `{beside}` for that of everything else.
     #[must_use]
     pub fn with_store(component_type: &str, metadata: &[(&str, &str)]) -> Self {
         let items: String =
@@ -71,13 +73,20 @@ impl Sidecar {
              version: v1\n  metadata:\n{items}"
         );
         let port = testkit::free_port;
-        Self { component, port: port(), others: [port(), port(), port()] }
+        Self { component, with_hub: false, port: port(), others: [port(), port(), port()] }
     }
 
     /// With `state.sqlite` on the file `state.db`.
     #[must_use]
     pub fn on_sqlite() -> Self {
         Self::with_store("state.sqlite", &[("connectionString", "{folder}/state.db")])
+    }
+
+    /// With `state.embedded` on a hub that is started, killed and traced together with it.
+    #[must_use]
+    pub fn on_hub() -> Self {
+        let sidecar = Self::with_store("state.embedded", &[("socket", "{beside}/hub.sock")]);
+        Self { with_hub: true, ..sidecar }
     }
 }
 
@@ -89,12 +98,16 @@ impl Subject for Sidecar {
         let beside = folder.with_file_name("sidecar");
         fs::create_dir_all(beside.join("resources")).expect("the folder can be made");
         let component = self.component.replace("{folder}", &folder.display().to_string());
+        let component = component.replace("{beside}", &beside.display().to_string());
         fs::write(beside.join("resources/store.yaml"), component).expect("the resource can be written");
         let mut command = testkit::Program::under_test().to_command();
         let [grpc, internal, metrics] = self.others;
         command.arg("--app-id=faults").arg(format!("--resources-path={}", beside.join("resources").display()));
         command.arg(format!("--dapr-http-port={}", self.port)).arg(format!("--dapr-grpc-port={grpc}"));
         command.arg(format!("--dapr-internal-grpc-port={internal}")).arg(format!("--metrics-port={metrics}"));
+        if self.with_hub {
+            command = beside_hub(&command, &beside.join("hub.sock"), &folder.join("hub"));
+        }
         Process::start(within(around, &command), &beside.join("log"))
     }
 
@@ -113,6 +126,15 @@ impl Subject for Sidecar {
             }
         }
     }
+}
+
+/// Starts a hub in the background, then the sidecar in place of the shell.
+fn beside_hub(sidecar: &Command, socket: &Path, data: &Path) -> Command {
+    let script = r#""$1" hub --socket "$2" --data-dir "$3" --idle-timeout 0s & shift 3; exec "$@""#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(sidecar.get_program()).arg(socket).arg(data);
+    shell.arg(sidecar.get_program()).args(sidecar.get_args());
+    shell
 }
 
 /// A command as the last arguments of another.
@@ -161,10 +183,10 @@ impl Http {
                 }
                 if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
                     status = rest.get(..3).and_then(|digits| digits.parse().ok()).unwrap_or(0);
-                } else if let Some((name, value)) = line.split_once(':') {
-                    if name.eq_ignore_ascii_case("content-length") {
-                        length = value.trim().parse().unwrap_or(0);
-                    }
+                } else if let Some((name, value)) = line.split_once(':')
+                    && name.eq_ignore_ascii_case("content-length")
+                {
+                    length = value.trim().parse().unwrap_or(0);
                 }
             }
             let mut body = vec![0; length];

@@ -67,8 +67,8 @@ pub fn calls(trace: &str) -> Vec<Call> {
     calls
 }
 
-/// Follows markers (`mark` and the digits behind it) from a request that came in on a socket through the file whose path
-/// ends in `log` to the answer, which contains `acknowledgement`. Says how many answers there were.
+/// Follows markers (`mark` and the digits behind it) from a request that came in on a socket through a file whose path
+/// contains `log` to the answer, which contains `acknowledgement`. Says how many answers there were.
 ///
 /// # Errors
 /// Sentences about answers that left before a sync that began after their data was written.
@@ -82,18 +82,19 @@ pub fn check(calls: &[Call], mark: &str, log: &str, acknowledgement: &str) -> Re
             if let Some(marker) = markers(&call.text, mark).pop() {
                 asked.insert(&call.target, marker);
             }
-        } else if call.is_of(&["pwrite64", "pwritev"]) && call.target.ends_with(log) {
+        } else if call.is_of(&["write", "writev", "pwrite64", "pwritev"]) && call.target.contains(log) {
             for marker in markers(&call.text, mark) {
                 if let Some(ended) = call.ended {
                     written.entry(marker).or_insert(ended);
                 }
             }
-        } else if call.is_of(&["fsync", "fdatasync"]) && call.target.ends_with(log) && call.succeeded() {
+        } else if call.is_of(&["fsync", "fdatasync"]) && call.target.contains(log) && call.succeeded() {
             syncs.extend(call.ended.map(|ended| (call.began, ended)));
-        } else if call.is_of(&["write", "writev", "sendto", "sendmsg"]) && call.text.contains(acknowledgement) {
-            if let Some(marker) = asked.remove(call.target.as_str()) {
-                answers.push((marker, call.began));
-            }
+        } else if call.is_of(&["write", "writev", "sendto", "sendmsg"])
+            && call.text.contains(acknowledgement)
+            && let Some(marker) = asked.remove(call.target.as_str())
+        {
+            answers.push((marker, call.began));
         }
     }
     let mut wrong = Vec::new();

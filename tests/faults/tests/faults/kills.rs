@@ -45,3 +45,12 @@ async fn a_sidecar_on_sqlite_that_is_killed_under_load_keeps_what_it_acknowledge
     }
     survives_kills("kills of a sidecar on SQLite", Sidecar::on_sqlite(), super::times(5, 200)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_is_killed_under_load_keeps_what_it_acknowledged() {
+    if is_reference() {
+        testkit::skip("kills of a hub", "the reference has no hub");
+        return;
+    }
+    survives_kills("kills of a hub", Sidecar::on_hub(), super::times(5, 200)).await;
+}

@@ -60,6 +60,14 @@ async fn a_sidecar_on_sqlite_keeps_what_it_acknowledged_when_the_power_is_cut() 
     survives_power_cuts("power cuts of a sidecar on SQLite", Sidecar::on_sqlite(), 100).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_keeps_what_it_acknowledged_when_the_power_is_cut() {
+    if !super::is_long() {
+        return;
+    }
+    survives_power_cuts("power cuts of a hub", Sidecar::on_hub(), 100).await;
+}
+
 /// The audit must be able to fail: a store that is told not to wait for the disk loses something to some cut.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_does_not_wait_for_the_disk_is_found_out() {
