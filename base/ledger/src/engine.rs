@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use fjall::{
-    KeyspaceCreateOptions, PersistMode, Readable, SingleWriterTxDatabase, SingleWriterTxKeyspace, SingleWriterWriteTx,
+    KeyspaceCreateOptions, KvSeparationOptions, PersistMode, Readable, SingleWriterTxDatabase, SingleWriterTxKeyspace, SingleWriterWriteTx,
     Snapshot,
 };
 
@@ -17,11 +17,14 @@ use crate::{Error, Moment};
 const JOURNAL_BYTES: u64 = 64 << 20;
 /// Rows in memory before they are moved into a table.
 const MEMORY_BYTES: u64 = 4 << 20;
+/// From so many bytes on a value is long.
+const LONG_VALUE: u32 = 4 << 10;
 
 /// An open folder.
 pub(crate) struct Engine {
     database: SingleWriterTxDatabase,
     keyspace: SingleWriterTxKeyspace,
+    folder: PathBuf,
 }
 
 impl Engine {
@@ -36,9 +39,12 @@ impl Engine {
             Err(fjall::Error::Locked) => return Err(Error::Locked(PathBuf::from(folder))),
             opened => opened?,
         };
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMORY_BYTES);
+        // A long value lies apart from the tables, so that looking up its neighbours does not read it.
+        let apart = || KvSeparationOptions::default().separation_threshold(LONG_VALUE);
+        let options =
+            || KeyspaceCreateOptions::default().max_memtable_size(MEMORY_BYTES).with_kv_separation(Some(apart()));
         let keyspace = database.keyspace("rows", options)?;
-        Ok(Self { database, keyspace })
+        Ok(Self { database, keyspace, folder: folder.to_owned() })
     }
 
     /// The rows as they are now, on the disk.
@@ -52,11 +58,26 @@ impl Engine {
         BatchRows { batch, keyspace: &self.keyspace, is_empty: true, earliest_end: None, ends_changed: false }
     }
 
-    /// How many bytes are used on the disk.
+    /// How many bytes are used on the disk: the journal is longer than what was written of it.
     pub(crate) fn bytes(&self) -> Result<u64, Error> {
-        let (database, tables) = (self.database.inner(), self.keyspace.inner().disk_space());
-        Ok(database.journal_disk_space()?.saturating_add(tables))
+        used(&self.folder).map_err(|error| Error::Failed(format!("{}: {error}", self.folder.display()).into()))
     }
+}
+
+/// The blocks that the files below a folder take. A file that goes away meanwhile takes none.
+fn used(folder: &Path) -> std::io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.metadata() {
+            Ok(found) if found.is_dir() => bytes += used(&entry.path())?,
+            Ok(found) => bytes += found.blocks() * 512,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
 }
 
 /// Rows of one moment.

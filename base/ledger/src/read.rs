@@ -100,6 +100,13 @@ struct Page<'a> {
 impl Page<'_> {
     /// Merges the keys as they are with those that were different.
     fn fill(&mut self, then: &BTreeMap<Bytes, Option<Record>>) -> Result<(), Error> {
+        if let (Keys::One(key), None, true) = (&self.request.keys, &self.request.behind, then.is_empty()) {
+            // Looking one up costs less than going through a range of one.
+            if let Some(content) = self.rows.get(&key_row(key))? {
+                self.take(key.clone(), Record::decode(content)?)?;
+            }
+            return Ok(());
+        }
         let (mut from, until) = self.request.keys.rows();
         let behind = self.request.behind.clone();
         if let Some(behind) = &behind {

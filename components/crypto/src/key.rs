@@ -161,6 +161,14 @@ impl Curve {
     }
 }
 
+impl Ed25519Key {
+    /// A public key; `None` if it has not the length of one.
+    pub(crate) fn public(bytes: &[u8]) -> Option<Self> {
+        parsed(&ED25519, bytes).ok()?;
+        Some(Self { public: bytes.to_vec(), private: None })
+    }
+}
+
 impl Key {
     /// A key that says nothing about what it is for.
     pub(crate) fn plain(material: Material) -> Self {

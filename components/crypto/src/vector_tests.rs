@@ -282,6 +282,13 @@ fn keys_that_contradict_themselves_are_refused() {
 }
 
 #[test]
+fn a_public_key_of_the_wrong_length_is_refused() {
+    assert!(json_key::read(br#"{"kty":"OKP","crv":"Ed25519","x":"AQID"}"#).is_err());
+    let long = r#"{"kty":"EC","crv":"P-256","x":"AQID","y":"AQID"}"#.replacen("AQID", &"_".repeat(44), 1);
+    assert!(json_key::read(long.as_bytes()).is_err());
+}
+
+#[test]
 fn no_error_of_a_key_quotes_it() {
     for text in [
         r#"{"kty":"oct","k":"t0psecret!"}"#,

@@ -59,17 +59,17 @@ struct EtcdState {
 
 /// Makes the store of version 1.
 pub(crate) fn construct_v1(setup: Setup) -> Constructing<dyn StateStore> {
-    Box::pin(async move { EtcdState::new(setup, Schema::Plain) })
+    Box::pin(async move { EtcdState::open(setup, Schema::Plain) })
 }
 
 /// Makes the store of version 2.
 pub(crate) fn construct_v2(setup: Setup) -> Constructing<dyn StateStore> {
-    Box::pin(async move { EtcdState::new(setup, Schema::Envelope) })
+    Box::pin(async move { EtcdState::open(setup, Schema::Envelope) })
 }
 
 impl EtcdState {
     /// Does not connect, as the target does not: etcd may come later.
-    fn new(setup: Setup, schema: Schema) -> Result<Arc<dyn StateStore>, Error> {
+    fn open(setup: Setup, schema: Schema) -> Result<Arc<dyn StateStore>, Error> {
         let settings = StateSettings::parse(&setup.properties)?;
         let endpoints = endpoints::parse(&settings.endpoints)?;
         let tls = match settings.tls_enable {
@@ -246,7 +246,7 @@ mod tests {
         let host = Host::new("app", "", Tasks::new(|_, _| {}));
         let properties: Properties = given.iter().copied().collect();
         let setup = Setup { name: "store".to_owned(), properties, host };
-        EtcdState::new(setup, Schema::Plain).err().map_or_else(String::new, |error| error.to_string())
+        EtcdState::open(setup, Schema::Plain).err().map_or_else(String::new, |error| error.to_string())
     }
 
     #[test]

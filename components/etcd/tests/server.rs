@@ -1,7 +1,7 @@
 //! What only a real etcd shows beyond the conformance suite: the target's layouts in both directions, TLS, several
 //! members, and faults of server and network.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed promise fails its test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed promise fails its test")]
 
 #[path = "server/faults.rs"]
 mod faults;

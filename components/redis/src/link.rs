@@ -210,7 +210,8 @@ fn may_be_repeated(failure: &Failure, effect: Effect) -> bool {
     use component::ErrorKind::Unavailable;
     let meaning = failure.meaning();
     meaning.kind == Unavailable
-        && !matches!(failure, Failure::Closed)
+        // After a whole timeout the caller has waited enough.
+        && !matches!(failure, Failure::Closed | Failure::NoConnection)
         && (effect == Effect::Read || meaning.retry == Retry::NotProcessed)
 }
 

@@ -204,14 +204,12 @@ impl Store {
         for (_, operations) in &slots {
             parts.push(self.prepare(operations)?);
         }
-        if parts.len() > 1 {
-            if !self.said_slots_apart.swap(true, Ordering::Relaxed) {
-                let name = &self.name;
-                tracing::warn!(
-                    "component {name}: a transaction has keys of several slots of the cluster: each slot is all or \
-                     nothing, the whole is not. Keys with the same {{tag}} share a slot"
-                );
-            }
+        if parts.len() > 1 && !self.said_slots_apart.swap(true, Ordering::Relaxed) {
+            let name = &self.name;
+            tracing::warn!(
+                "component {name}: a transaction has keys of several slots of the cluster: each slot is all or nothing, \
+                 the whole is not. Keys with the same {{tag}} share a slot"
+            );
         }
         let _turn = self.take_turn(&slots).await;
         if parts.len() > 1 {

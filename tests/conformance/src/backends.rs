@@ -2,6 +2,7 @@
 
 mod embedded;
 mod etcd;
+mod keys;
 mod local;
 mod memory;
 mod postgres;
@@ -10,6 +11,7 @@ mod sqlite;
 
 use crate::Backend;
 use crate::configuration::ConfigurationStores;
+use crate::crypto::CryptoProviders;
 use crate::lock::LockStores;
 use crate::secrets::SecretStores;
 use crate::state::StateStores;
@@ -31,6 +33,12 @@ pub(crate) fn secret_stores() -> Vec<&'static Backend<SecretStores>> {
 pub(crate) fn configuration_stores() -> Vec<&'static Backend<ConfigurationStores>> {
     let technologies: &[&'static [Backend<ConfigurationStores>]] =
         &[embedded::CONFIGURATION, redis::CONFIGURATION, postgres::CONFIGURATION];
+    technologies.iter().copied().flatten().collect()
+}
+
+/// Every provider of cryptography.
+pub(crate) fn crypto_providers() -> Vec<&'static Backend<CryptoProviders>> {
+    let technologies: &[&'static [Backend<CryptoProviders>]] = &[keys::CRYPTO];
     technologies.iter().copied().flatten().collect()
 }
 

@@ -24,6 +24,10 @@ pub enum Capability {
     PartitionKey,
     /// Secrets: one secret can have several keys.
     SeveralKeys,
+    /// Cryptography: keys can be symmetric.
+    SymmetricKeys,
+    /// Cryptography: keys can be public ones, and public parts are given.
+    PublicKeys,
     /// The server can be restarted with the data it had.
     Restart,
 }
@@ -42,6 +46,8 @@ impl Capability {
             Capability::KeyListing => "key listing",
             Capability::PartitionKey => "partition keys",
             Capability::SeveralKeys => "several keys",
+            Capability::SymmetricKeys => "symmetric keys",
+            Capability::PublicKeys => "public keys",
             Capability::Restart => "restarts",
         }
     }

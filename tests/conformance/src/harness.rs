@@ -14,6 +14,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 
 use crate::configuration::ConfigurationStores;
+use crate::crypto::CryptoProviders;
 use crate::lock::LockStores;
 use crate::secrets::SecretStores;
 use crate::state::StateStores;
@@ -51,6 +52,7 @@ fn trials(run: &Arc<Run>) -> Vec<Trial> {
     let mut trials = trials_of::<StateStores>(run, &backends::state_stores());
     trials.extend(trials_of::<SecretStores>(run, &backends::secret_stores()));
     trials.extend(trials_of::<ConfigurationStores>(run, &backends::configuration_stores()));
+    trials.extend(trials_of::<CryptoProviders>(run, &backends::crypto_providers()));
     trials.extend(trials_of::<LockStores>(run, &backends::lock_stores()));
     trials
 }

@@ -5,6 +5,7 @@
 mod backends;
 mod capability;
 pub mod configuration;
+pub mod crypto;
 mod ground;
 pub mod harness;
 mod host;

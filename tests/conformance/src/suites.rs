@@ -2,6 +2,7 @@
 
 use crate::backends;
 use crate::configuration::ConfigurationStores;
+use crate::crypto::CryptoProviders;
 use crate::kind::{Backend, Kind};
 use crate::lock::LockStores;
 use crate::secrets::SecretStores;
@@ -51,6 +52,7 @@ pub fn suites() -> Vec<Suite> {
         describe::<SecretStores>(&backends::secret_stores()),
         describe::<ConfigurationStores>(&backends::configuration_stores()),
         describe::<LockStores>(&backends::lock_stores()),
+        describe::<CryptoProviders>(&backends::crypto_providers()),
     ]
 }
 

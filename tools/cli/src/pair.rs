@@ -13,6 +13,7 @@ use crate::api::Api;
 use crate::console::Console;
 use crate::folder::Folder;
 use crate::group::{Ending, Group, Pipes};
+use crate::hub::Hub;
 use crate::launch::{Surroundings, app_environment, sidecar_arguments, sidecar_environment};
 use crate::logs::Logs;
 use crate::orphans::Orphans;
@@ -46,6 +47,8 @@ pub(crate) struct Run {
     pub(crate) sidecar: SidecarProgram,
     /// The Configuration with the registry of names.
     pub(crate) names: Option<std::path::PathBuf>,
+    /// The hub, when an app uses it.
+    pub(crate) hub: Option<Hub>,
     /// How long an app may take to open its port; `None` for ever.
     pub(crate) app_limit: Option<Duration>,
     /// End everything in order.
@@ -142,6 +145,9 @@ impl Pair {
         };
         let mut command = self.run.sidecar.tied_command();
         command.args(sidecar_arguments(settings, &surroundings)).envs(sidecar_environment(&self.run.environment));
+        if let Some(hub) = &self.run.hub {
+            command.env(hubclient::SOCKET_VARIABLE, hub.socket());
+        }
         command.stdin(Stdio::null());
         self.run.console.info(format!(
             "Starting Dapr with id {}. HTTP {}. gRPC {}.",

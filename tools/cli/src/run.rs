@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ArgMatches;
 use service::{Shutdown, Tasks};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::embedded::{self, Treatment};
 use crate::flags;
+use crate::hub::Hub;
 use crate::names;
 use crate::orphans::Orphans;
 use crate::pair::{Pair, Run};
@@ -27,8 +29,10 @@ use crate::verdict::StartError;
 /// Runs what the flags or the run file say. Returns the exit code; an error is a failure before anything was started.
 pub(crate) async fn run(matches: &ArgMatches, session: &Session) -> Result<u8> {
     refuse_kubernetes(matches)?;
-    let plans = plans(matches, session)?;
+    let mut plans = plans(matches, session)?;
     let chosen = preflight::check(&plans, &session.environment)?;
+    // Before this process adopts what its children leave behind: the hub outlives the run.
+    let hub = provide_hub(&mut plans, matches, session).await?;
     let plans: Result<Vec<(Plan, Ports)>> = plans
         .into_iter()
         .map(|plan| {
@@ -36,12 +40,16 @@ pub(crate) async fn run(matches: &ArgMatches, session: &Session) -> Result<u8> {
             Ok((plan, ports))
         })
         .collect();
-    let run = Arc::new(prepare(matches, session)?);
+    let run = Arc::new(prepare(matches, session, hub)?);
     watch_signals(&run)?;
     let orphans = Arc::clone(&run.orphans);
     run.tasks.spawn("collecting orphans", async move { orphans.collect_forever().await });
+    if let Some(hub) = run.hub.clone() {
+        run.tasks.spawn("the hub", hub.keep(Arc::clone(&run)));
+    }
     let code = run_all(&run, plans?).await;
     run.orphans.end_all().await;
+    let _ = std::fs::remove_dir_all(run.folder.path().join("embedded").join(std::process::id().to_string()));
     Ok(code)
 }
 
@@ -72,7 +80,46 @@ fn plans(matches: &ArgMatches, session: &Session) -> Result<Vec<Plan>> {
     plans.with_context(|| path.display().to_string())
 }
 
-fn prepare(matches: &ArgMatches, session: &Session) -> Result<Run> {
+/// Gives apps without resources those of the hub, with `--embedded` also in place of a Redis that is not there, and makes sure that the
+/// hub runs if an app uses it.
+async fn provide_hub(plans: &mut [Plan], matches: &ArgMatches, session: &Session) -> Result<Option<Hub>> {
+    let replaces = matches.get_one::<bool>("embedded").copied().unwrap_or_default();
+    if !SidecarProgram::choose(&session.environment)?.knows_hub() {
+        ensure!(!replaces, "--embedded needs the sidecar of this executable: another one knows no hub");
+        return Ok(None);
+    }
+    let folder = session.folder()?;
+    let hub = Hub::of(session, &folder);
+    let scratch = folder.path().join("embedded").join(std::process::id().to_string());
+    let mut is_used = false;
+    for (number, plan) in plans.iter_mut().enumerate() {
+        let settings = &mut plan.settings;
+        if settings.resources_paths.is_empty() {
+            settings.resources_paths.push(hub.write_defaults(&folder)?);
+            session.console.info(format!(
+                "No resources are given: {} gets the component statestore (state.embedded, in the hub of this user).",
+                settings.app_id
+            ));
+            is_used = true;
+            continue;
+        }
+        let scratch = scratch.join(number.to_string());
+        let treatment = Treatment { hub: &hub, replaces, scratch: &scratch, listens: &embedded::listens };
+        let found = embedded::look(&settings.resources_paths, &treatment)?;
+        for line in found.told {
+            session.console.warning(line);
+        }
+        settings.resources_paths = found.folders;
+        is_used |= found.uses_hub;
+    }
+    if !is_used {
+        return Ok(None);
+    }
+    hub.start(None).await?;
+    Ok(Some(hub))
+}
+
+fn prepare(matches: &ArgMatches, session: &Session, hub: Option<Hub>) -> Result<Run> {
     let sidecar = SidecarProgram::choose(&session.environment)?;
     let folder = session.folder()?;
     let names = if sidecar.uses_registry() { Some(names::write_configuration(&folder)?) } else { None };
@@ -86,6 +133,7 @@ fn prepare(matches: &ArgMatches, session: &Session) -> Result<Run> {
         folder,
         sidecar,
         names,
+        hub,
         app_limit,
         stop: Shutdown::new(),
         kill: Shutdown::new(),

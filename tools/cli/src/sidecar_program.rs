@@ -59,6 +59,11 @@ impl SidecarProgram {
         &self.path
     }
 
+    /// Whether it is this executable, which knows the hub.
+    pub(crate) fn knows_hub(&self) -> bool {
+        self.ours
+    }
+
     /// Whether it connects to placement and scheduler where they usually are. Ours has no use for them yet, and would say
     /// so at every start.
     pub(crate) fn uses_services(&self) -> bool {

@@ -38,7 +38,7 @@ async fn what_the_target_stored_is_read() {
         for (key, expected) in VALUES {
             assert_eq!(value(&*store, key).await.as_deref(), Some(expected), "{version} {key}");
         }
-        let end = |key| async {
+        let end = async |key: &str| {
             let stored = get(&*store, key).await.unwrap().unwrap();
             stored.metadata.get(TTL_EXPIRE_TIME).cloned()
         };

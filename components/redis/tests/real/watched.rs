@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use component::ErrorKind;
+use component::configuration::Request;
 use component::state::{Consistency, SetRequest};
 use servers::{Redis, RedisSentinels};
 
-use crate::making::{context, get, set, state, write};
+use crate::making::{configuration, context, get, set, state, write};
 
 fn strong(key: &str, value: &str) -> SetRequest {
     let mut request = write(key, value);
@@ -48,6 +49,25 @@ async fn a_strong_write_survives_the_death_of_the_master() {
 }
 
 #[tokio::test]
+async fn a_subscription_follows_the_master() {
+    let Some(mut set_of_servers) = RedisSentinels::start() else { return };
+    let sentinels = set_of_servers.addresses().join(",");
+    let name = set_of_servers.master_name();
+    let properties = [("redisHost", &*sentinels), ("failover", "true"), ("sentinelMasterName", name)];
+    let store = configuration(&properties).await.unwrap();
+    let request = Request { keys: vec!["a".to_owned()], ..Request::default() };
+    let mut changes = store.subscribe(&context(), &request).await.unwrap();
+    let dead = set_of_servers.kill_master();
+    let new = &set_of_servers.servers[1 - dead];
+    while !new.command(&["ROLE"]).unwrap().starts_with("master") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    new.command(&["SET", "a", "1||v"]).unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await.unwrap().unwrap();
+    assert_eq!((&*told["a"].value, &*told["a"].version), ("1", "v"));
+}
+
+#[tokio::test]
 async fn a_strong_write_waits_a_second_for_a_replica_and_disturbs_nobody() {
     let Some(master) = Redis::alone().start() else { return };
     let follow = format!("replicaof 127.0.0.1 {}", master.port());
@@ -63,11 +83,12 @@ async fn a_strong_write_waits_a_second_for_a_replica_and_disturbs_nobody() {
     replica.pause();
     let started = Instant::now();
     let (slow, waiting) = (store.clone(), strong("a", "2"));
-    let slow = tokio::spawn(async move { slow.set(&context(), &waiting).await });
+    let mut behind = tokio::task::JoinSet::new();
+    behind.spawn(async move { slow.set(&context(), &waiting).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     set(&*store, "b", "1").await.unwrap();
     assert!(started.elapsed() < Duration::from_millis(900), "a write waited for another: {:?}", started.elapsed());
-    slow.await.unwrap().unwrap();
+    behind.join_next().await.unwrap().unwrap().unwrap();
     assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
     replica.go_on();
     replica.kill();

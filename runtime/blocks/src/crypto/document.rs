@@ -86,8 +86,8 @@ impl Work {
 
     fn next(&mut self) -> Result<Option<Bytes>, encryption::Error> {
         match self {
-            Self::Seal(sealer) => sealer.next(),
-            Self::Open(opener) => opener.next(),
+            Self::Seal(sealer) => sealer.segment(),
+            Self::Open(opener) => opener.segment(),
             Self::Over => Ok(None),
         }
     }

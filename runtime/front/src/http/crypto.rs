@@ -5,7 +5,9 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use blocks::crypto::{Document, Encrypt, Error, Input, InputFault};
 use bytes::{Bytes, BytesMut};
@@ -15,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body as HttpBody, Frame};
 use service::body::BoxError;
 use service::{Body, BodyTooLarge};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{Routed, respond};
 use crate::Api;
@@ -29,6 +31,10 @@ const HELD: usize = 4 << 20;
 /// How many pieces of a longer answer wait for a caller who first sends everything, where bodies have no limit.
 const MAX_WAITING: u64 = 1024;
 const PIECE: u64 = 64 << 10;
+
+/// How many pieces wait for a caller who reads, and how long that one may take for the next.
+const SHORT: usize = 16;
+const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(super) async fn encrypt(api: &Api, request: Routed) -> Response<Body> {
     let started = start_encrypting(api, request).await;
@@ -121,7 +127,9 @@ fn going_on(api: &Api, held: Bytes, mut document: Document) -> Waiting {
         limit => (limit / PIECE).saturating_add(2),
     };
     let most = tokio::sync::Semaphore::MAX_PERMITS;
-    let (pieces, receiver) = mpsc::channel(usize::try_from(waiting).unwrap_or(most).min(most));
+    let (sender, receiver) = mpsc::channel(usize::try_from(waiting).unwrap_or(most).min(most));
+    let taken = Arc::new(Notify::new());
+    let mut making = Making { sender, taken: Arc::clone(&taken), patient: true };
     // The handle is not needed: the task ends with the caller.
     drop(api.tasks.spawn("making a document", async move {
         loop {
@@ -131,16 +139,12 @@ fn going_on(api: &Api, held: Bytes, mut document: Document) -> Waiting {
                 None => Piece::Whole,
             };
             let over = !matches!(piece, Piece::Bytes(_));
-            let sent = tokio::select! {
-                sent = pieces.send(piece) => sent,
-                () = pieces.closed() => return,
-            };
-            if over || sent.is_err() {
+            if !making.hand_over(piece).await || over {
                 return;
             }
         }
     }));
-    Waiting { held: Some(held), receiver: Some(receiver) }
+    Waiting { held: Some(held), receiver: Some(receiver), taken }
 }
 
 enum Piece {
@@ -149,10 +153,36 @@ enum Piece {
     Whole,
 }
 
+/// The side that makes a long answer.
+struct Making {
+    sender: mpsc::Sender<Piece>,
+    taken: Arc<Notify>,
+    /// Whether the caller has been reading lately.
+    patient: bool,
+}
+
+impl Making {
+    /// Puts a piece into the queue; whether the caller is still there. A caller who reads is waited for, so that the queue
+    /// stays short; one who does not is taken to send first.
+    async fn hand_over(&mut self, piece: Piece) -> bool {
+        let waiting = self.sender.max_capacity() - self.sender.capacity();
+        if waiting < SHORT {
+            self.patient = true;
+        } else if self.patient {
+            tokio::select! {
+                read = tokio::time::timeout(PATIENCE, self.taken.notified()) => self.patient = read.is_ok(),
+                () = self.sender.closed() => return false,
+            }
+        }
+        self.sender.send(piece).await.is_ok()
+    }
+}
+
 /// What is left of a long answer. It is whole only where the last piece says so.
 struct Waiting {
     held: Option<Bytes>,
     receiver: Option<mpsc::Receiver<Piece>>,
+    taken: Arc<Notify>,
 }
 
 impl HttpBody for Waiting {
@@ -165,6 +195,7 @@ impl HttpBody for Waiting {
         }
         let Some(receiver) = &mut self.receiver else { return Poll::Ready(None) };
         let piece = std::task::ready!(receiver.poll_recv(context));
+        self.taken.notify_one();
         if let Some(Piece::Bytes(bytes)) = piece {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }

@@ -108,7 +108,7 @@ mod tests {
         for text in ["-_8=", "-_8", "+/8=", "+/8"] {
             assert_eq!(message(json!({ "b": text })).bytes("b", "b").unwrap(), [0xfb, 0xff]);
         }
-        assert_eq!(message(json!({})).bytes("b", "b").unwrap(), Vec::<u8>::new());
+        assert!(message(json!({})).bytes("b", "b").unwrap().is_empty());
         for value in [json!("t0psecret!"), json!(7)] {
             let error = message(json!({ "b": value })).bytes("b", "b").unwrap_err();
             assert!(error.message().ends_with("invalid value for bytes field b"), "{error}");

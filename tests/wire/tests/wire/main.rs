@@ -3,6 +3,7 @@
 
 mod access_control;
 mod app_health;
+mod configuration_api;
 mod connections;
 mod conversation;
 mod cors;
@@ -14,6 +15,7 @@ mod invoke_grpc;
 mod invoke_http;
 mod lifecycle;
 mod limits;
+mod lock_api;
 mod logs;
 mod max_concurrency;
 mod metadata;
@@ -25,6 +27,8 @@ mod proxy_streaming;
 mod resources;
 mod sdk;
 mod secrets_api;
+mod secrets_env;
+mod secrets_kubernetes;
 mod sentry;
 mod sentry_bundle;
 mod sentry_kubernetes;

@@ -60,9 +60,14 @@ pub(super) fn alpha2(body: &[u8]) -> Result<v1::ConversationRequestAlpha2, ApiEr
     })
 }
 
-/// What only travels along, of any type.
+/// What only travels along, of any type; without a type there is nothing in it.
 fn parameters(fields: &Fields<'_>) -> Result<Map<String, Value>, ApiError> {
-    let parameters = fields.object("parameters", "parameters")?.cloned().unwrap_or_default();
+    let mut parameters = fields.object("parameters", "parameters")?.cloned().unwrap_or_default();
+    for value in parameters.values_mut().filter_map(Value::as_object_mut) {
+        if !value.get("@type").is_some_and(Value::is_string) {
+            value.clear();
+        }
+    }
     match parameters.iter().find(|(_, value)| !value.is_object()) {
         Some((name, value)) => Err(fields::wrong("message", name, value)),
         None => Ok(parameters),
