@@ -7,6 +7,7 @@ mod connections;
 mod cors;
 mod endpoints;
 mod headers;
+mod hub;
 mod identity;
 mod invoke_grpc;
 mod invoke_http;
