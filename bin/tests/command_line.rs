@@ -475,7 +475,8 @@ fn load(port: u16, store: &str) -> String {
 
 fn hub_process(world: &World) -> i32 {
     let status = world.finish(&["hub", "status", "--json"]);
-    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap_or_else(|_| panic!("{}", error(&status)));
+    let status: serde_json::Value =
+        serde_json::from_slice(&status.stdout).unwrap_or_else(|_| panic!("{}", error(&status)));
     i32::try_from(status["pid"].as_i64().unwrap()).unwrap()
 }
 

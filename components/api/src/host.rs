@@ -35,7 +35,15 @@ impl Host {
     /// A host with the clock of the machine, without identity and without HTTP.
     pub fn new(app: impl Into<Arc<str>>, namespace: impl Into<Arc<str>>, tasks: Tasks) -> Self {
         let (app, namespace) = (app.into(), namespace.into());
-        Self { app, namespace, clock: Clock::system(), tasks, identity: None, http: HttpClient::none(), variables: Variables::default() }
+        Self {
+            app,
+            namespace,
+            clock: Clock::system(),
+            tasks,
+            identity: None,
+            http: HttpClient::none(),
+            variables: Variables::default(),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec, Variables};
+use component::{
+    Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec, Variables,
+};
 use loaded::{Admitted, LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};

@@ -12,7 +12,8 @@ use crate::state::StateStores;
 
 /// Every state store.
 pub(crate) fn state_stores() -> Vec<&'static Backend<StateStores>> {
-    let technologies: &[&'static [Backend<StateStores>]] = &[memory::STATE, embedded::STATE, postgres::STATE, etcd::STATE];
+    let technologies: &[&'static [Backend<StateStores>]] =
+        &[memory::STATE, embedded::STATE, postgres::STATE, etcd::STATE];
     technologies.iter().copied().flatten().collect()
 }
 

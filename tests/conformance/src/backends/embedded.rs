@@ -89,7 +89,8 @@ fn spawn(program: &PathBuf, place: &tempfile::TempDir) -> Child {
 
 fn start() -> Starting {
     Box::pin(async {
-        let program = program().ok_or_else(|| Unavailable("the executable is not built: cargo build -p trilby".to_owned()))?;
+        let program =
+            program().ok_or_else(|| Unavailable("the executable is not built: cargo build -p trilby".to_owned()))?;
         let place = tempfile::tempdir().expect("a folder can be made");
         let process = Mutex::new(spawn(&program, &place));
         let hub = Hub { program, place, process };
