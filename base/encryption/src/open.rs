@@ -19,7 +19,7 @@ impl Opener {
         Self { key, segments: Segments::new(SEGMENT + OVERHEAD) }
     }
 
-    /// Takes more of the document. Ask [`Opener::next`] until it has no more, or memory grows.
+    /// Takes more of the document. Ask [`Opener::segment`] until it has no more, or memory grows.
     pub fn push(&mut self, piece: &Bytes) {
         self.segments.push(piece);
     }
@@ -28,7 +28,7 @@ impl Opener {
     ///
     /// # Errors
     /// `Segment`, after which nothing may be asked any more; `TooLarge`.
-    pub fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    pub fn segment(&mut self) -> Result<Option<Bytes>, Error> {
         let segment = self.segments.next()?;
         segment.map(|segment| decrypt(&self.key, segment)).transpose()
     }

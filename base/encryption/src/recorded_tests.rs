@@ -122,7 +122,7 @@ fn ours(recorded: &Recorded) -> Vec<u8> {
     let mut document = header.to_vec();
     for piece in plaintext(recorded.length).chunks(10_000) {
         sealer.push(&Bytes::copy_from_slice(piece));
-        while let Some(segment) = sealer.next().unwrap() {
+        while let Some(segment) = sealer.segment().unwrap() {
             document.extend_from_slice(&segment);
         }
     }
@@ -152,7 +152,7 @@ fn we_read_what_the_target_wrote() {
         let sealed = HeaderReader::new().push(&document.into()).unwrap().unwrap();
         let mut opener = sealed.open(&unwrapped(recorded.header)).unwrap();
         let mut plain = Vec::new();
-        while let Some(segment) = opener.next().unwrap() {
+        while let Some(segment) = opener.segment().unwrap() {
             plain.extend_from_slice(&segment);
         }
         plain.extend_from_slice(&opener.finish().unwrap().unwrap_or_default());

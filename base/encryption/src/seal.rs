@@ -51,7 +51,7 @@ pub(crate) fn begin(key: &FileKey, manifest: &Manifest) -> Result<(Bytes, Sealer
 }
 
 impl Sealer {
-    /// Takes plaintext. Ask [`Sealer::next`] until it has no more, or memory grows.
+    /// Takes plaintext. Ask [`Sealer::segment`] until it has no more, or memory grows.
     pub fn push(&mut self, plaintext: &Bytes) {
         self.segments.push(plaintext);
     }
@@ -60,7 +60,7 @@ impl Sealer {
     ///
     /// # Errors
     /// `TooLarge`, `Library`.
-    pub fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    pub fn segment(&mut self) -> Result<Option<Bytes>, Error> {
         let segment = self.segments.next()?;
         segment.map(|segment| encrypt(&self.key, segment)).transpose()
     }

@@ -14,7 +14,7 @@ fn document(length: usize, cipher: Cipher) -> Vec<u8> {
         seal(&FileKey::unwrapped(&KEY), KeyAlgorithm::Aes256Kw, b"wrapped".to_vec(), cipher, "k").unwrap();
     let mut document = header.to_vec();
     sealer.push(&plaintext(length));
-    while let Some(segment) = sealer.next().unwrap() {
+    while let Some(segment) = sealer.segment().unwrap() {
         document.extend_from_slice(&segment);
     }
     document.extend_from_slice(&sealer.finish().unwrap().unwrap_or_default());
@@ -40,7 +40,7 @@ fn open_into(document: &[u8], piece: usize, out: &mut Vec<u8>) -> Result<(), Err
             }
             Some(opener) => opener.push(&piece),
         }
-        while let Some(segment) = opener.as_mut().map_or(Ok(None), |opener| opener.next())? {
+        while let Some(segment) = opener.as_mut().map_or(Ok(None), |opener| opener.segment())? {
             out.extend_from_slice(&segment);
         }
     }

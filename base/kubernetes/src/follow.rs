@@ -20,6 +20,8 @@ use crate::resource::query;
 use crate::{Error, Refusal, Resource};
 
 const TARGET: &str = "dapr.kubernetes";
+/// All objects of one list that is held as a whole.
+const MAX_LIST: usize = 64 << 20;
 /// From a request to its answer, and between two pieces of a list.
 const QUIET: Duration = Duration::from_secs(60);
 /// How long a watch is asked to last at least, and how much longer by chance. The API server ends it then.
@@ -303,6 +305,25 @@ async fn frame(body: &mut Incoming, quiet: Duration) -> Result<Option<Bytes>, Er
 }
 
 impl Client {
+    /// Every object of a selection as it is now, without following it. For lists that are short by their nature: all of it is
+    /// held, at most 64 MiB.
+    ///
+    /// # Errors
+    /// [`Error`]; unlike [`Follow`], it does not try again.
+    pub async fn list(&self, selection: &Selection) -> Result<Vec<Object>, Error> {
+        let body = self.stream(&selection.path(&[])?).await?;
+        let mut listing = Listing { body, reader: ListReader::new(MAX_OBJECT) };
+        let (mut objects, mut held) = (Vec::new(), 0_usize);
+        while let Part::Item(json) = listing.next().await? {
+            held = held.saturating_add(json.len());
+            if held > MAX_LIST {
+                return Err(Error::TooLarge(MAX_LIST));
+            }
+            objects.push(Object::parse(json)?);
+        }
+        Ok(objects)
+    }
+
     /// The body of a list or a watch.
     async fn stream(&self, path: &str) -> Result<Incoming, Error> {
         let late = |_| Error::Unreachable(format!("no answer within {} seconds", QUIET.as_secs()));

@@ -11,20 +11,28 @@ use crate::KNOWN_TYPES;
 /// Every implementation in this build.
 pub fn registrations() -> Vec<&'static Registration> {
     let backends: &[&'static [Registration]] = &[
-        #[cfg(feature = "local")]
-        local::REGISTRATIONS,
+        #[cfg(feature = "conversation")]
+        conversation::REGISTRATIONS,
+        #[cfg(feature = "crypto")]
+        crypto::REGISTRATIONS,
         #[cfg(feature = "embedded")]
         embedded::REGISTRATIONS,
-        #[cfg(feature = "sqlite")]
-        sqlite::REGISTRATIONS,
+        #[cfg(feature = "etcd")]
+        etcd::REGISTRATIONS,
+        #[cfg(feature = "kubernetes")]
+        cluster::REGISTRATIONS,
+        #[cfg(feature = "local")]
+        local::REGISTRATIONS,
         #[cfg(feature = "middleware")]
         middleware::REGISTRATIONS,
         #[cfg(feature = "postgres")]
         postgres::REGISTRATIONS,
-        #[cfg(feature = "etcd")]
-        etcd::REGISTRATIONS,
+        #[cfg(feature = "redis")]
+        redis_component::REGISTRATIONS,
         #[cfg(feature = "spiffeprobe")]
         spiffeprobe::REGISTRATIONS,
+        #[cfg(feature = "sqlite")]
+        sqlite::REGISTRATIONS,
     ];
     backends.iter().copied().flatten().collect()
 }

@@ -1,14 +1,13 @@
 //! What a backend is given when it is made: who it works for, a clock, and a place for its background tasks. Filled in
 //! by `sidecar`; backends must take these things from here and nowhere else, so that many sidecars live in one process.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{HttpClient, IdentitySource};
+use crate::{Cluster, HttpClient, IdentitySource, Variables};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -27,12 +26,14 @@ pub struct Host {
     pub identity: Option<Arc<dyn IdentitySource>>,
     /// HTTP to servers outside.
     pub http: HttpClient,
-    /// The environment variables of the sidecar.
+    /// The environment variables of the process.
     pub variables: Variables,
+    /// The way to a Kubernetes cluster.
+    pub cluster: Cluster,
 }
 
 impl Host {
-    /// A host with the clock of the machine, without identity and without HTTP.
+    /// A host with the clock of the machine, without identity, HTTP, variables and cluster.
     pub fn new(app: impl Into<Arc<str>>, namespace: impl Into<Arc<str>>, tasks: Tasks) -> Self {
         let (app, namespace) = (app.into(), namespace.into());
         Self {
@@ -43,29 +44,8 @@ impl Host {
             identity: None,
             http: HttpClient::none(),
             variables: Variables::default(),
+            cluster: Cluster::none(),
         }
-    }
-}
-
-/// Environment variables as they were when the sidecar started. The debug form shows none: values may be secrets.
-#[derive(Clone, Default)]
-pub struct Variables(Arc<BTreeMap<String, String>>);
-
-impl Variables {
-    /// These variables.
-    pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(Arc::new(pairs.into_iter().collect()))
-    }
-
-    /// The value of a variable, `None` when it is not set.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-}
-
-impl fmt::Debug for Variables {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Variables")
     }
 }
 

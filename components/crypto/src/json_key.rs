@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents};
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -98,42 +98,20 @@ fn rsa(object: &Map<String, Value>) -> Result<RsaKey, Unreadable> {
     let private = match bytes(object, "d")? {
         None => None,
         Some(_) => {
-            let components = KeyPairComponents {
-                public_key: PublicKeyComponents { n: modulus.as_slice(), e: exponent.as_slice() },
-                d: number(object, "d")?.to_vec(),
-                p: number(object, "p")?.to_vec(),
-                q: number(object, "q")?.to_vec(),
-                dP: number(object, "dp")?.to_vec(),
-                dQ: number(object, "dq")?.to_vec(),
-                qInv: number(object, "qi")?.to_vec(),
+            let components = KeyPairComponents::<&[u8], Bytes> {
+                public_key: PublicKeyComponents { n: &modulus, e: &exponent },
+                d: number(object, "d")?,
+                p: number(object, "p")?,
+                q: number(object, "q")?,
+                dP: number(object, "dp")?,
+                dQ: number(object, "dq")?,
+                qInv: number(object, "qi")?,
             };
-            let secret = components.as_secret();
-            Some(KeyPair::from_components(&secret).map_err(|error| Unreadable::new(format!("unusable RSA key: {error}")))?)
+            let pair = KeyPair::from_components(&components);
+            Some(pair.map_err(|error| Unreadable::new(format!("unusable RSA key: {error}")))?)
         }
     };
     Ok(RsaKey { modulus, exponent, private })
-}
-
-trait AsSecret {
-    fn as_secret(self) -> KeyPairComponents<Bytes>;
-}
-
-impl AsSecret for KeyPairComponents<&[u8], Vec<u8>> {
-    /// The same, but wiped when it is dropped.
-    fn as_secret(self) -> KeyPairComponents<Bytes> {
-        KeyPairComponents {
-            public_key: PublicKeyComponents {
-                n: Zeroizing::new(self.public_key.n.to_vec()),
-                e: Zeroizing::new(self.public_key.e.to_vec()),
-            },
-            d: Zeroizing::new(self.d),
-            p: Zeroizing::new(self.p),
-            q: Zeroizing::new(self.q),
-            dP: Zeroizing::new(self.dP),
-            dQ: Zeroizing::new(self.dQ),
-            qInv: Zeroizing::new(self.qInv),
-        }
-    }
 }
 
 fn ec(object: &Map<String, Value>) -> Result<Material, Unreadable> {
@@ -158,7 +136,8 @@ fn ec(object: &Map<String, Value>) -> Result<Material, Unreadable> {
 /// A number of exactly the curve's size.
 fn coordinate(object: &Map<String, Value>, name: &str, curve: Curve) -> Result<Bytes, Unreadable> {
     let number = number(object, name)?;
-    let missing = curve.size().checked_sub(number.len()).ok_or_else(|| Unreadable::new(format!("{name} is too long")))?;
+    let missing =
+        curve.size().checked_sub(number.len()).ok_or_else(|| Unreadable::new(format!("{name} is too long")))?;
     let mut padded = Zeroizing::new(vec![0; missing]);
     padded.extend_from_slice(&number);
     Ok(padded)
@@ -169,16 +148,14 @@ fn okp(object: &Map<String, Value>) -> Result<Material, Unreadable> {
     if name != "Ed25519" {
         return Ok(Material::Unusable(format!("OKP {name}")));
     }
-    let public = needed(object, "x")?.to_vec();
-    let private = match bytes(object, "d")? {
-        None => None,
-        Some(seed) => {
-            let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &public);
-            Some(pair.map_err(|error| Unreadable::new(format!("unusable Ed25519 key: {error}")))?)
-        }
+    let public = needed(object, "x")?;
+    let Some(seed) = bytes(object, "d")? else {
+        let key = Ed25519Key::public(&public).ok_or_else(|| Unreadable::new("unusable Ed25519 key"))?;
+        return Ok(Material::Ed25519(key));
     };
-    let public = private.as_ref().map_or(public, |pair| pair.public_key().as_ref().to_vec());
-    Ok(Material::Ed25519(Ed25519Key { public, private }))
+    let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &public)
+        .map_err(|error| Unreadable::new(format!("unusable Ed25519 key: {error}")))?;
+    Ok(Material::Ed25519(Ed25519Key { public: public.to_vec(), private: Some(pair) }))
 }
 
 /// The public part of an asymmetric key, its members in order.
@@ -192,12 +169,7 @@ pub(crate) fn write_public(key: &Key) -> Result<String, Fault> {
         }
         Material::Ec(key) => {
             let (x, y) = key.point.get(1..).unwrap_or_default().split_at(key.curve.size().min(key.point.len() / 2));
-            members.extend([
-                ("kty", text("EC")),
-                ("crv", text(key.curve.name())),
-                ("x", base64(x)),
-                ("y", base64(y)),
-            ]);
+            members.extend([("kty", text("EC")), ("crv", text(key.curve.name())), ("x", base64(x)), ("y", base64(y))]);
         }
         Material::Ed25519(key) => {
             members.extend([("kty", text("OKP")), ("crv", text("Ed25519")), ("x", base64(&key.public))]);

@@ -8,8 +8,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, PublicKeyComponents};
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1,
-    ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING, ED25519,
-    EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, Ed25519KeyPair, ParsedPublicKey,
+    ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING, ED25519, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, Ed25519KeyPair, ParsedPublicKey,
 };
 use zeroize::Zeroizing;
 
@@ -158,6 +158,14 @@ impl Curve {
             Self::P384 => &SHA384,
             Self::P521 => &SHA512,
         }
+    }
+}
+
+impl Ed25519Key {
+    /// A public key; `None` if it has not the length of one.
+    pub(crate) fn public(bytes: &[u8]) -> Option<Self> {
+        parsed(&ED25519, bytes).ok()?;
+        Some(Self { public: bytes.to_vec(), private: None })
     }
 }
 

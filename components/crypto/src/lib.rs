@@ -16,6 +16,8 @@ mod pem_key;
 mod registrations;
 mod signature;
 mod symmetric;
+#[cfg(test)]
+mod vector_tests;
 
 use fault::Fault;
 pub use registrations::REGISTRATIONS;

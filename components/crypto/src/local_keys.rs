@@ -93,13 +93,7 @@ impl<S: KeySource> CryptoProvider for LocalKeys<S> {
         algorithm::encrypt(&key, using.algorithm, beside(&using), plaintext).map_err(faulty("failed to encrypt data"))
     }
 
-    async fn decrypt(
-        &self,
-        _: &CallContext,
-        using: Using<'_>,
-        ciphertext: &[u8],
-        tag: &[u8],
-    ) -> Result<Bytes, Error> {
+    async fn decrypt(&self, _: &CallContext, using: Using<'_>, ciphertext: &[u8], tag: &[u8]) -> Result<Bytes, Error> {
         let key = self.key_for(Use::Decrypt, &using).await?;
         let plaintext = algorithm::decrypt(&key, using.algorithm, beside(&using), ciphertext, tag);
         plaintext.map(secret).map_err(faulty("failed to decrypt data"))
@@ -135,13 +129,7 @@ impl<S: KeySource> CryptoProvider for LocalKeys<S> {
         signature.map(Bytes::from).map_err(faulty("failed to sign message"))
     }
 
-    async fn verify(
-        &self,
-        _: &CallContext,
-        using: Using<'_>,
-        digest: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, Error> {
+    async fn verify(&self, _: &CallContext, using: Using<'_>, digest: &[u8], signature: &[u8]) -> Result<bool, Error> {
         let key = self.key_for(Use::Verify, &using).await?;
         let verified = algorithm::verify(&key, using.algorithm, digest, signature);
         verified.map_err(faulty("failed to validate the signature"))

@@ -64,11 +64,12 @@ impl KeySource for Folder {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Internal,
             };
-            Error::new(kind, format!("failed to load key '{name}'")).with_retry(component::Retry::Never).caused_by(error)
+            Error::new(kind, format!("failed to load key '{name}'"))
+                .with_retry(component::Retry::Never)
+                .caused_by(error)
         })?;
-        let unreadable = |text: String| {
-            Error::new(ErrorKind::InvalidArgument, format!("failed to parse key from secret: {text}"))
-        };
+        let unreadable =
+            |text: String| Error::new(ErrorKind::InvalidArgument, format!("failed to parse key from secret: {text}"));
         let key = key_text::read(&content, form(name)).map_err(|error| unreadable(error.to_string()))?;
         match &key.material {
             Material::Unusable(what) => Err(unreadable(format!("invalid key type {what}"))),

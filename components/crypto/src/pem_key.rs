@@ -82,7 +82,7 @@ fn positive(number: &[u8]) -> Vec<u8> {
 fn public(info: &SubjectPublicKeyInfo<'_>) -> Result<Material, Unreadable> {
     let fault = || Unreadable::new("the public key is none of RSA, EC on P-256, P-384 or P-521, Ed25519");
     if info.algorithm.algorithm.to_id_string() == ED25519 {
-        return Ok(Material::Ed25519(Ed25519Key { public: info.subject_public_key.data.to_vec(), private: None }));
+        return Ed25519Key::public(&info.subject_public_key.data).map(Material::Ed25519).ok_or_else(fault);
     }
     match info.parsed().map_err(|_| fault())? {
         Parsed::RSA(key) => Ok(Material::Rsa(RsaKey {

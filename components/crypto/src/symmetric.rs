@@ -163,7 +163,7 @@ fn x_nonce(nonce: &[u8]) -> Result<[u8; X_NONCE], Fault> {
 }
 
 fn wrap(width: Width, key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Fault> {
-    if plaintext.is_empty() || plaintext.len() % aes_kw::IV_LEN != 0 {
+    if plaintext.is_empty() || !plaintext.len().is_multiple_of(aes_kw::IV_LEN) {
         return Err(Fault::InvalidPlaintextLength);
     }
     let mut out = vec![0; plaintext.len() + aes_kw::IV_LEN];
@@ -177,7 +177,10 @@ fn wrap(width: Width, key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Fault> {
 }
 
 fn unwrap(width: Width, key: &[u8], ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let length = ciphertext.len().checked_sub(aes_kw::IV_LEN).filter(|length| *length > 0 && length % 8 == 0);
+    let length = ciphertext
+        .len()
+        .checked_sub(aes_kw::IV_LEN)
+        .filter(|length| *length > 0 && length.is_multiple_of(aes_kw::IV_LEN));
     let mut out = Zeroizing::new(vec![0; length.ok_or(Fault::InvalidCiphertextLength)?]);
     let unwrapped = match width {
         Width::W128 => wrapping::<Aes128>(key)?.unwrap_key(ciphertext, &mut out).map(<[u8]>::len),

@@ -131,7 +131,11 @@ impl Client {
         match tokio::time::timeout(PATIENCE, work).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                self.turn_away(None).await;
+                // Where somebody holds the lock, a new connection is being made already.
+                if let Ok(mut current) = self.current.try_lock() {
+                    *current = None;
+                    self.next.fetch_add(1, Ordering::Relaxed);
+                }
                 Err(late(doing, PATIENCE))
             }
         }
@@ -152,7 +156,7 @@ impl Client {
             Ok(answer) => Ok(answer.into_inner()),
             Err(status) => {
                 if may_pass(&status) {
-                    self.turn_away(Some(&channel)).await;
+                    self.turn_away(&channel).await;
                 }
                 Err(Missed::Answered(status))
             }
@@ -189,9 +193,9 @@ impl Client {
     }
 
     /// Gives the connection up, unless it was replaced already, and asks another member next.
-    async fn turn_away(&self, used: Option<&Channel>) {
+    async fn turn_away(&self, used: &Channel) {
         let mut current = self.current.lock().await;
-        if used.is_none_or(|used| current.as_ref().is_some_and(|current| current.is_same(used))) {
+        if current.as_ref().is_some_and(|current| current.is_same(used)) {
             *current = None;
             self.next.fetch_add(1, Ordering::Relaxed);
         }

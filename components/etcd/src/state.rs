@@ -18,7 +18,7 @@ use component::{Backend, CallContext, Clock, Constructing, Error, ErrorKind, Set
 use futures_util::future::join_all;
 
 use crate::client::Client;
-use crate::messages::{KeyValue, RangeRequest, RequestKind, RequestOp, ResponseKind, TxnRequest};
+use crate::messages::{RangeRequest, RangeResponse, RequestKind, RequestOp, ResponseKind, TxnRequest};
 use crate::{endpoints, tls};
 use change::Change;
 use schema::Schema;
@@ -59,17 +59,17 @@ struct EtcdState {
 
 /// Makes the store of version 1.
 pub(crate) fn construct_v1(setup: Setup) -> Constructing<dyn StateStore> {
-    Box::pin(async move { EtcdState::new(setup, Schema::Plain) })
+    Box::pin(async move { EtcdState::open(setup, Schema::Plain) })
 }
 
 /// Makes the store of version 2.
 pub(crate) fn construct_v2(setup: Setup) -> Constructing<dyn StateStore> {
-    Box::pin(async move { EtcdState::new(setup, Schema::Envelope) })
+    Box::pin(async move { EtcdState::open(setup, Schema::Envelope) })
 }
 
 impl EtcdState {
     /// Does not connect, as the target does not: etcd may come later.
-    fn new(setup: Setup, schema: Schema) -> Result<Arc<dyn StateStore>, Error> {
+    fn open(setup: Setup, schema: Schema) -> Result<Arc<dyn StateStore>, Error> {
         let settings = StateSettings::parse(&setup.properties)?;
         let endpoints = endpoints::parse(&settings.endpoints)?;
         let tls = match settings.tls_enable {
@@ -99,14 +99,13 @@ impl EtcdState {
         format!("{}{key}", self.base).into()
     }
 
-    /// A value as callers get it; one past its end is none.
-    fn stored(&self, found: &KeyValue) -> Result<Option<Stored>, Error> {
+    /// The one value found, as callers get it.
+    fn stored(&self, found: &RangeResponse) -> Result<Option<Stored>, Error> {
+        let Some(found) = found.kvs.first() else { return Ok(None) };
         let decoded = self.schema.decode(&found.value)?;
-        if decoded.is_over(self.clock.now()) {
-            return Ok(None);
-        }
         let etag = Some(found.mod_revision.to_string().into());
-        Ok(Some(Stored { data: decoded.data.clone(), etag, metadata: decoded.metadata() }))
+        let metadata = decoded.metadata();
+        Ok(Some(Stored { data: decoded.data, etag, metadata }))
     }
 
     async fn bulk(
@@ -151,8 +150,7 @@ impl StateStore for EtcdState {
         let key = self.full(&request.key);
         let range = RangeRequest { key, ..RangeRequest::default() };
         let doing = format!("couldn't get key {}{}", self.base, request.key);
-        let found = self.client.range(&range, &doing).await?;
-        found.kvs.first().map_or(Ok(None), |found| self.stored(found))
+        self.stored(&self.client.range(&range, &doing).await?)
     }
 
     async fn bulk_get(&self, _: &CallContext, requests: &[GetRequest], _: BulkOptions) -> Result<Vec<BulkItem>, Error> {
@@ -163,12 +161,11 @@ impl StateStore for EtcdState {
             let answer = self.client.ranges(&transaction, "couldn't get keys").await?;
             let mut answers = answer.responses.into_iter();
             for request in requests {
-                let range = match answers.next().and_then(|answer| answer.response) {
+                let found = match answers.next().and_then(|answer| answer.response) {
                     Some(ResponseKind::Range(range)) => range,
                     _ => return Err(Error::new(ErrorKind::Internal, "etcd answered less than it was asked")),
                 };
-                let result = range.kvs.first().map_or(Ok(None), |found| self.stored(found));
-                items.push(BulkItem { key: request.key.clone(), result });
+                items.push(BulkItem { key: request.key.clone(), result: self.stored(&found) });
             }
         }
         Ok(items)
@@ -249,7 +246,7 @@ mod tests {
         let host = Host::new("app", "", Tasks::new(|_, _| {}));
         let properties: Properties = given.iter().copied().collect();
         let setup = Setup { name: "store".to_owned(), properties, host };
-        EtcdState::new(setup, Schema::Plain).err().map_or_else(String::new, |error| error.to_string())
+        EtcdState::open(setup, Schema::Plain).err().map_or_else(String::new, |error| error.to_string())
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Components that need no server.
 
+mod local_env;
 mod local_file;
 pub mod mdns;
 mod memory_state;

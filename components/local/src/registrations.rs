@@ -2,6 +2,7 @@
 
 use component::{Constructor, Registration, Settings, Version};
 
+use crate::local_env::{self, LocalEnvSettings};
 use crate::local_file::{self, LocalFileSettings};
 use crate::memory_state;
 
@@ -14,6 +15,14 @@ pub const REGISTRATIONS: &[Registration] = &[
         summary: "Keeps state in the memory of the sidecar; it is gone when the sidecar ends.",
         fields: &[],
         constructor: Constructor::StateStore(memory_state::construct),
+    },
+    Registration {
+        component_type: "secretstores.local.env",
+        aliases: &[],
+        version: Version::Any,
+        summary: "Reads secrets from the environment variables of the sidecar, except the runtime's own.",
+        fields: LocalEnvSettings::FIELDS,
+        constructor: Constructor::SecretStore(local_env::construct),
     },
     Registration {
         component_type: "secretstores.local.file",

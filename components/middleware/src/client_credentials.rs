@@ -21,6 +21,8 @@ use crate::{answer, fetch};
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// How long before its end a token is replaced, at most.
 const EARLY: Duration = Duration::from_secs(10);
+/// How long a failure stands for the requests that waited for the same answer.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The metadata of `middleware.http.oauth2clientcredentials`.
 #[derive(Settings)]
@@ -55,12 +57,13 @@ struct ClientCredentials {
     header: HeaderName,
     filter: PathFilter,
     /// The lock is held while a token is obtained, so that requests wait for one answer instead of asking as well.
-    token: Mutex<Option<Held>>,
+    token: Mutex<Option<Obtained>>,
     component: String,
 }
 
-struct Held {
-    header: HeaderValue,
+/// What came of asking for a token the last time, and how long that counts.
+struct Obtained {
+    token: Result<HeaderValue, String>,
     until: Instant,
 }
 
@@ -110,17 +113,26 @@ fn grant(settings: &ClientCredentialsSettings) -> Result<Vec<(Cow<'static, str>,
 }
 
 impl ClientCredentials {
-    async fn token(&self) -> Result<HeaderValue, Error> {
-        let mut held = self.token.lock().await;
-        if let Some(held) = held.as_ref().filter(|held| Instant::now() < held.until) {
-            return Ok(held.header.clone());
+    async fn token(&self) -> Result<HeaderValue, String> {
+        let mut last = self.token.lock().await;
+        if let Some(last) = last.as_ref().filter(|last| Instant::now() < last.until) {
+            return last.token.clone();
         }
-        let token = self.endpoint.request(&self.grant).await?;
+        let obtained = self.obtain().await;
+        let token = obtained.token.clone();
+        *last = Some(obtained);
+        token
+    }
+
+    async fn obtain(&self) -> Obtained {
+        let token = match self.endpoint.request(&self.grant).await {
+            Ok(token) => token,
+            Err(error) => return Obtained { token: Err(error.to_string()), until: Instant::now() + PAUSE },
+        };
         let lifetime = token.lifetime.unwrap_or(UNKNOWN_LIFETIME);
         let until = Instant::now() + lifetime.saturating_sub(EARLY.min(lifetime / 2));
         tracing::debug!(target: "dapr.contrib", component = self.component, "obtained a token that counts {lifetime:?}");
-        *held = Some(Held { header: token.header.clone(), until });
-        Ok(token.header)
+        Obtained { token: Ok(token.header), until }
     }
 }
 

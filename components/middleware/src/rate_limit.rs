@@ -65,7 +65,7 @@ impl HttpMiddleware for RateLimit {
             remote: remote.map(|address| address.to_string()).unwrap_or_default(),
         };
         let key = format!("{client}|{}", pattern::decode(request.uri().path()));
-        let taken = self.buckets.lock().unwrap_or_else(PoisonError::into_inner).take(key, Instant::now());
+        let taken = self.buckets.lock().unwrap_or_else(PoisonError::into_inner).take(&key, Instant::now());
         let (mut response, left) = match taken {
             Some(left) => (next.run(request).await, left),
             None => (answer::text(StatusCode::TOO_MANY_REQUESTS, "You have reached maximum request limit."), 0),

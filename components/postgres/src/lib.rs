@@ -1,5 +1,6 @@
 //! Components on PostgreSQL: state in the target's tables, and configuration.
 
+mod configuration;
 mod connection;
 mod connection_string;
 mod failure;

@@ -2,9 +2,9 @@
 
 use component::{Constructor, Registration, Version};
 
-use crate::state;
+use crate::{configuration, state};
 
-/// The state stores of this crate.
+/// The state and configuration stores of this crate.
 pub const REGISTRATIONS: &[Registration] = &[
     Registration {
         component_type: "state.postgresql",
@@ -21,5 +21,13 @@ pub const REGISTRATIONS: &[Registration] = &[
         summary: "Keeps state in a PostgreSQL table, as bytes: smaller and faster than v1, without queries.",
         fields: &state::V2_FIELDS,
         constructor: Constructor::StateStore(state::construct_v2),
+    },
+    Registration {
+        component_type: "configuration.postgresql",
+        aliases: &["configuration.postgres"],
+        version: Version::Any,
+        summary: "Reads configuration from a PostgreSQL table and hears of its changes.",
+        fields: &configuration::CONFIGURATION_FIELDS,
+        constructor: Constructor::ConfigurationStore(configuration::construct),
     },
 ];

@@ -2,6 +2,7 @@
 //! Called through `loaded`.
 
 mod answer;
+mod changes;
 mod cleanup;
 mod layout;
 mod migrations;
@@ -19,26 +20,24 @@ use component::state::{
     Queryable, SetRequest, StateStore, Stored, Transactional, expand_prefix,
 };
 use component::{Backend, CallContext, Constructing, Error, ErrorKind, Settings, Setup};
-use futures_util::future::join_all;
 use tokio_postgres::Row;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::connection::{Parameter, Query};
 use crate::failure::{failure, is_broken};
 use crate::pool::Pool;
-use layout::{Change, Layout};
+use layout::Layout;
 use settings::{Common, StateV1Settings, StateV2Settings};
 
 pub(crate) use settings::{V1_FIELDS, V2_FIELDS};
-
-/// Statements that are sent without waiting for the answer to the one before.
-const PIPELINED: usize = 16;
 
 struct PostgresState {
     pool: Pool,
     layout: Layout,
     timeout: Duration,
-    /// Ends the cleanup with the store.
+    /// Ends the cleanup.
+    closing: CancellationToken,
+    /// Ends it with the store, closed or not.
     _open: DropGuard,
 }
 
@@ -67,8 +66,8 @@ impl PostgresState {
             let cleanup = cleanup::Cleanup::new(pool.clone(), &common.layout, interval);
             setup.host.tasks.spawn("state.postgresql cleanup", cleanup.run(closing.clone()));
         }
-        let store = Self { pool, layout: common.layout, timeout: common.timeout, _open: closing.drop_guard() };
-        Ok(Arc::new(store))
+        let _open = closing.clone().drop_guard();
+        Ok(Arc::new(Self { pool, layout: common.layout, timeout: common.timeout, closing, _open }))
     }
 
     /// Ends what takes longer than the component's timeout; its connection is closed with it.
@@ -115,71 +114,12 @@ impl PostgresState {
         })
         .await
     }
-
-    /// Makes one change, each for itself committed.
-    async fn change(&self, change: &Change<'_>) -> Result<(), Error> {
-        let mut results = self.changes(std::slice::from_ref(change), None).await?;
-        results.pop().unwrap_or(Ok(()))
-    }
-
-    /// Makes changes, each for itself: one result for each, in their order.
-    async fn changes(&self, changes: &[Change<'_>], at_once: Option<usize>) -> Result<Vec<Result<(), Error>>, Error> {
-        let queries: Vec<Query<'_>> = changes.iter().map(|change| self.layout.query(change)).collect();
-        let at_once = at_once.unwrap_or(PIPELINED).clamp(1, PIPELINED);
-        self.in_time(async {
-            let mut lease = self.pool.lease().await?;
-            let prepared = lease.prepare(&queries).await;
-            if let Err(error) = prepared {
-                let failed = failure("", &error);
-                lease.settle::<()>(&Err(error));
-                return Err(failed);
-            }
-            let (mut results, mut sound) = (Vec::with_capacity(changes.len()), true);
-            for (changes, queries) in changes.chunks(at_once).zip(queries.chunks(at_once)) {
-                let outcomes = join_all(queries.iter().map(|query| lease.change(query))).await;
-                for (change, outcome) in changes.iter().zip(outcomes) {
-                    sound &= outcome.as_ref().err().is_none_or(|error| !crate::failure::spoils_connection(error));
-                    results.push(outcome.map_err(|error| failure("", &error)).and_then(|rows| change.judge(rows)));
-                }
-            }
-            if sound {
-                lease.give_back();
-            }
-            Ok(results)
-        })
-        .await
-    }
-
-    async fn bulk(
-        &self,
-        changes: Vec<Result<Change<'_>, (String, Error)>>,
-        options: BulkOptions,
-    ) -> Result<(), BulkError> {
-        let mut failed = Vec::new();
-        let mut sound = Vec::with_capacity(changes.len());
-        for (index, change) in changes.into_iter().enumerate() {
-            match change {
-                Ok(change) => sound.push((index, change)),
-                Err((key, error)) => failed.push((index, key, error)),
-            }
-        }
-        let (indexes, changes): (Vec<usize>, Vec<Change<'_>>) = sound.into_iter().unzip();
-        if !changes.is_empty() {
-            let results = self.changes(&changes, options.parallelism).await?;
-            for ((index, change), result) in indexes.into_iter().zip(&changes).zip(results) {
-                if let Err(error) = result {
-                    failed.push((index, change.key().to_owned(), error));
-                }
-            }
-        }
-        failed.sort_by_key(|(index, ..)| *index);
-        BulkError::from_items(failed.into_iter().map(|(_, key, error)| (key, error)).collect())
-    }
 }
 
 #[async_trait]
 impl Backend for PostgresState {
     async fn close(&self) -> Result<(), Error> {
+        self.closing.cancel();
         self.pool.close();
         Ok(())
     }
@@ -213,27 +153,18 @@ impl StateStore for PostgresState {
         self.change(&self.layout.write(request)?).await
     }
 
-    async fn bulk_set(&self, _: &CallContext, requests: &[SetRequest], options: BulkOptions) -> Result<(), BulkError> {
+    async fn bulk_set(&self, _: &CallContext, requests: &[SetRequest], _: BulkOptions) -> Result<(), BulkError> {
         let change = |request| self.layout.write(request).map_err(|error| (request.key.clone(), error));
-        self.bulk(requests.iter().map(change).collect(), options).await
+        self.bulk(requests.iter().map(change).collect()).await
     }
 
     async fn delete(&self, _: &CallContext, request: &DeleteRequest) -> Result<(), Error> {
         self.change(&self.layout.removal(request)?).await
     }
 
-    async fn bulk_delete(
-        &self,
-        _: &CallContext,
-        requests: &[DeleteRequest],
-        options: BulkOptions,
-    ) -> Result<(), BulkError> {
-        let change = |request: &'_ DeleteRequest| -> _ { request.key.clone() };
-        let changes = requests
-            .iter()
-            .map(|request| self.layout.removal(request).map_err(|error| (change(request), error)))
-            .collect();
-        self.bulk(changes, options).await
+    async fn bulk_delete(&self, _: &CallContext, requests: &[DeleteRequest], _: BulkOptions) -> Result<(), BulkError> {
+        let change = |request| self.layout.removal(request).map_err(|error| (request.key.clone(), error));
+        self.bulk(requests.iter().map(change).collect()).await
     }
 
     fn etag(&self) -> bool {

@@ -119,6 +119,13 @@ impl SqliteState {
     }
 }
 
+impl Drop for SqliteState {
+    fn drop(&mut self) {
+        // The timer of the clean-up would keep the thread alive.
+        self.stop.cancel();
+    }
+}
+
 async fn answer_of<T>(answered: oneshot::Receiver<T>, give_up: Instant) -> Result<T, Error> {
     match tokio::time::timeout_at(give_up.into(), answered).await {
         Ok(Ok(answer)) => Ok(answer),

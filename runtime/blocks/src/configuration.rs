@@ -73,6 +73,8 @@ pub enum Error {
     Unsubscribe {
         /// Its id.
         id: String,
+        /// Why, in the words of the target's service or of its stores.
+        message: String,
     },
 }
 
@@ -133,7 +135,10 @@ impl Configuration {
     pub fn unsubscribe(&self, id: &str) -> Result<(), Error> {
         match self.lock().remove(id) {
             Some(running) => running.stop.cancel(),
-            None => return Err(Error::Unsubscribe { id: id.to_owned() }),
+            None => {
+                let message = "subscription does not exist".to_owned();
+                return Err(Error::Unsubscribe { id: id.to_owned(), message });
+            }
         }
         Ok(())
     }
@@ -145,7 +150,8 @@ impl Configuration {
     pub fn unsubscribe_from(&self, store: &str, id: &str) -> Result<(), Error> {
         self.store(store)?;
         if self.lock().get(id).is_none_or(|running| running.store != store) {
-            return Err(Error::Unsubscribe { id: id.to_owned() });
+            let message = format!("subscription with id {id} does not exist");
+            return Err(Error::Unsubscribe { id: id.to_owned(), message });
         }
         self.unsubscribe(id)
     }
@@ -183,11 +189,6 @@ impl Error {
     pub fn list(keys: &[String]) -> String {
         format!("[{}]", keys.join(" "))
     }
-
-    /// Why a subscription could not be ended, in the target's words.
-    pub fn no_such_subscription() -> &'static str {
-        "subscription does not exist"
-    }
 }
 
 impl fmt::Display for Error {
@@ -205,9 +206,8 @@ impl fmt::Display for Error {
             Error::NoApp => {
                 formatter.write_str("app channel is not initialized. cannot subscribe to configuration updates")
             }
-            Error::Unsubscribe { id } => {
-                let why = Self::no_such_subscription();
-                write!(formatter, "failed to unsubscribe to configuration request {id}: {why}")
+            Error::Unsubscribe { id, message } => {
+                write!(formatter, "failed to unsubscribe to configuration request {id}: {message}")
             }
         }
     }

@@ -2,6 +2,8 @@
 
 mod admission;
 pub mod configuration;
+pub mod conversation;
+pub mod crypto;
 pub mod health;
 pub mod invoke;
 pub mod lock;

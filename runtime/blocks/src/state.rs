@@ -80,6 +80,7 @@ impl Store<'_> {
     /// `IllegalKey` or `Get`.
     pub async fn get(&self, context: &CallContext, mut request: GetRequest) -> Result<Option<Stored>, Error> {
         let key = self.complete(&mut request.key)?;
+        self.prepare(&mut request.metadata);
         let got = self.store.call(context, "get", |store| store.get(context, &request)).await;
         let opened = got.and_then(|stored| stored.map(|stored| self.open(stored)).transpose());
         opened.map_err(|source| Error::Get { store: self.name.to_owned(), key, source })
@@ -90,10 +91,11 @@ impl Store<'_> {
     ///
     /// # Errors
     /// `IllegalKey` or `BulkGet`.
-    pub async fn bulk_get(&self, context: &CallContext, request: BulkGet) -> Result<Vec<BulkItem>, Error> {
+    pub async fn bulk_get(&self, context: &CallContext, mut request: BulkGet) -> Result<Vec<BulkItem>, Error> {
         if request.keys.is_empty() {
             return Ok(Vec::new());
         }
+        self.prepare(&mut request.metadata);
         let complete = |mut key: String| {
             self.complete(&mut key)?;
             Ok(GetRequest { key, metadata: request.metadata.clone(), ..GetRequest::default() })
@@ -141,6 +143,7 @@ impl Store<'_> {
     /// `IllegalKey` or `Delete`.
     pub async fn delete(&self, context: &CallContext, mut request: DeleteRequest) -> Result<(), Error> {
         let key = self.complete(&mut request.key)?;
+        self.prepare(&mut request.metadata);
         let deleted = self.store.call(context, "delete", |store| store.delete(context, &request)).await;
         deleted.map_err(|source| Error::Delete { store: self.name.to_owned(), key, source })
     }
@@ -152,6 +155,7 @@ impl Store<'_> {
     pub async fn bulk_delete(&self, context: &CallContext, mut requests: Vec<DeleteRequest>) -> Result<(), Error> {
         for request in &mut requests {
             self.complete(&mut request.key)?;
+            self.prepare(&mut request.metadata);
         }
         let deleted = match requests.as_slice() {
             [] => Ok(()),
@@ -221,6 +225,13 @@ impl Store<'_> {
         match self.encryption() {
             Some(encryption) => encryption.open_stored(stored),
             None => Ok(stored),
+        }
+    }
+
+    /// Makes the metadata of a read or removal fit how this store keeps values.
+    fn prepare(&self, metadata: &mut Metadata) {
+        if self.encrypts() {
+            encryption::forget_content_type(metadata);
         }
     }
 

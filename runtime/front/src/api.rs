@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use blocks::configuration::Configuration;
+use blocks::conversation::Conversations;
+use blocks::crypto::Crypto;
 use blocks::health::Readiness;
 use blocks::invoke::Invoker;
 use blocks::lock::Locks;
@@ -32,6 +34,10 @@ pub struct Api {
     pub configuration: Configuration,
     /// Lock stores.
     pub locks: Locks,
+    /// Language models.
+    pub conversations: Conversations,
+    /// Providers of cryptography.
+    pub crypto: Crypto,
     /// What the sidecar says of itself.
     pub metadata: Metadata,
     /// Whether everything is ready.

@@ -1,12 +1,15 @@
 //! The gRPC door: token, access list, then the Dapr service, reflection, or the proxy for services we do not know.
 
 mod configuration;
+mod conversation;
+mod crypto;
 mod dapr;
 mod invoke;
 mod lock;
 mod secrets;
 mod state;
 mod stream;
+mod subtle;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +25,9 @@ use tower_service::Service as _;
 use wire::runtime::dapr_server::DaprServer;
 
 pub(crate) use configuration::refusal as configuration_refusal;
+pub(crate) use crypto::refusal as crypto_refusal;
 pub(crate) use lock::{number as lock_number, refusal as lock_refusal};
+pub(crate) use subtle::format as key_format;
 
 use crate::api_log::Entry;
 use crate::routes::Routes;

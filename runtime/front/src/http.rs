@@ -1,13 +1,17 @@
 //! The HTTP door: one request through limits, CORS, token and route to one operation.
 
 mod configuration;
+mod conversation;
+mod crypto;
 mod health;
 mod invoke;
 mod lock;
+mod message;
 mod metadata;
 mod respond;
 mod secrets;
 mod state;
+mod subtle;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -230,7 +234,18 @@ impl Inner {
             Operation::UnsubscribeConfiguration => configuration::unsubscribe(api, &routed),
             Operation::TryLock => lock::try_lock(api, routed).await,
             Operation::Unlock => lock::unlock(api, routed).await,
+            Operation::EncryptDocument => crypto::encrypt(api, routed).await,
+            Operation::DecryptDocument => crypto::decrypt(api, routed).await,
+            Operation::SubtleGetKey
+            | Operation::SubtleEncrypt
+            | Operation::SubtleDecrypt
+            | Operation::SubtleWrapKey
+            | Operation::SubtleUnwrapKey
+            | Operation::SubtleSign
+            | Operation::SubtleVerify => subtle::operate(api, operation, routed).await,
             Operation::InvokeService | Operation::DeleteBulkState => invoke::invoke(api, routed).await,
+            Operation::ConverseAlpha1 => conversation::alpha1(api, routed).await,
+            Operation::ConverseAlpha2 => conversation::alpha2(api, routed).await,
             Operation::GetMetadata => metadata::get(api),
             Operation::PutMetadata => metadata::put(api, routed).await,
             Operation::Shutdown => metadata::shutdown(api, &routed),

@@ -5,6 +5,7 @@
 mod api;
 mod api_log;
 mod context;
+mod conversation;
 mod cors;
 mod grpc;
 mod http;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::components::Component;
 use crate::load_error::InitFailure;
+use crate::secret_references::Hidden;
 use crate::{BlockSettings, Details, LoadError, Loaded, LoadedComponents, Owner, Resolved, resolve};
 
 /// How long a component may take to start when its resource does not say. From the target.
@@ -74,7 +75,20 @@ impl Loader {
             tracing::debug!(target: "dapr.runtime", "Found component: {}", spec.log_name());
             self.load(spec).await?;
         }
+        self.tell_waiting();
         Ok(())
+    }
+
+    /// The target says nothing more of these.
+    fn tell_waiting(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for (store, specs) in waiting.iter() {
+            let names: Vec<String> = specs.iter().map(Spec::log_name).collect();
+            tracing::warn!(
+                target: "dapr.runtime.processor",
+                "not loaded, since they wait for secret store {store:?}: {}", names.join(", ")
+            );
+        }
     }
 
     /// Loads one component, and after a secret store everything that waited for it.
@@ -134,7 +148,8 @@ impl Loader {
             return Err(LoadError::incorrect_type(&spec));
         }
         let log_name = spec.log_name();
-        match self.init(&spec, properties, deadline).await {
+        let hidden = Hidden::of(&spec.metadata, &properties);
+        match self.init(&spec, properties, &hidden, deadline).await {
             Ok(component) => {
                 if let Some(component) = component {
                     self.components.insert(spec, component);
@@ -166,6 +181,7 @@ impl Loader {
         &self,
         spec: &Spec,
         properties: Properties,
+        hidden: &Hidden,
         deadline: Instant,
     ) -> Result<Option<Component>, InitFailure> {
         match self.components.spec(&spec.name) {
@@ -179,7 +195,7 @@ impl Loader {
             .map_err(|cause| InitFailure::Create { log_name: spec.log_name(), cause })?;
         warn_of_deprecation(spec, registration);
         warn_of_misspelling(spec, registration, &properties);
-        let failed = |cause| InitFailure::Init { log_name: spec.log_name(), cause };
+        let failed = |cause| InitFailure::Init { log_name: spec.log_name(), cause: hidden.keep_out_of(cause) };
         let admitted = (self.admission)(spec, properties).map_err(failed)?;
         let made = tokio::time::timeout_at(deadline, self.construct(spec, registration.constructor, admitted)).await;
         match made {

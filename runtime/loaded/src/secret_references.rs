@@ -70,6 +70,33 @@ pub async fn resolve(
     Resolved::Ready(values.into_iter().collect())
 }
 
+/// The values that came from secrets, to be kept out of what is told.
+pub(crate) struct Hidden(Vec<String>);
+
+/// Shorter values are no secrets, and hiding them would tear holes into every text.
+const SHORTEST: usize = 3;
+
+impl Hidden {
+    /// The values of the items that refer to a secret.
+    pub(crate) fn of(items: &[MetadataItem], properties: &Properties) -> Self {
+        let refers = |item: &&MetadataItem| item.secret.as_ref().is_some_and(|reference| !reference.name.is_empty());
+        let values = items.iter().filter(refers).filter_map(|item| properties.get(&item.name));
+        let mut values: Vec<String> = values.filter(|value| value.len() >= SHORTEST).map(str::to_owned).collect();
+        // One may be a part of another.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Self(values)
+    }
+
+    /// The error without them. A backend hides what its settings call a secret; but a reference may stand for any setting.
+    pub(crate) fn keep_out_of(&self, error: Error) -> Error {
+        let told = error.to_string();
+        // An error quotes with escapes where a value has such letters.
+        let forms = self.0.iter().flat_map(|value| [value.clone(), value.escape_debug().to_string()]);
+        let hidden = forms.fold(told.clone(), |told, form| told.replace(&form, "***"));
+        if hidden == told { error } else { Error::new(error.kind(), hidden).with_retry(error.retry()) }
+    }
+}
+
 async fn fetch(
     store: &crate::Loaded<dyn component::secrets::SecretStore>,
     owner: Owner<'_>,

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use component::{
-    Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec, Variables,
-};
+use component::{Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec};
 use loaded::{Admitted, LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};
 
+use crate::models::Models;
 use crate::{Fatal, Options};
 
 /// What components live in.
@@ -39,10 +38,11 @@ pub(crate) async fn load(
         tasks: component::Tasks::new(move |name, work| drop(spawner.spawn(name, work))),
         identity: surroundings.identity,
         http: crate::outbound::client(surroundings.tasks),
-        variables: Variables::new(environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()))),
+        variables: environment.iter().collect(),
+        cluster: crate::cluster::cluster(environment, surroundings.tasks),
     };
     let loader = Loader::new(components::registry(), host, admission(options, environment), components.clone());
-    loader.load_all(specs).await.map_err(|error| Fatal::new(error.to_string()))
+    loader.load_all(specs).await.map_err(|error| Fatal::new(format!("failed to load components: {error}")))
 }
 
 fn is_permitted(component: &Component, configuration: &Configuration) -> bool {
@@ -91,7 +91,7 @@ fn init_timeout(component: &Component) -> Option<Duration> {
 /// Fills in placeholders, then asks the blocks.
 fn admission(options: &Options, environment: &Environment) -> loaded::Admission {
     let (app, namespace) = (options.app_id.clone(), options.namespace.clone());
-    let pod = environment.get("POD_NAME").map(str::to_owned);
+    let (pod, models) = (environment.get("POD_NAME").map(str::to_owned), Models::read(environment));
     Arc::new(move |spec: &Spec, properties: Properties| {
         let placeholders = Placeholders { app_id: &app, namespace: &namespace, pod_name: pod.as_deref() };
         let mut new_uuid = || uuid::Uuid::new_v4().to_string();
@@ -101,6 +101,7 @@ fn admission(options: &Options, environment: &Environment) -> loaded::Admission 
             let filled = filled.map_err(|error| Error::new(ErrorKind::InvalidArgument, error.to_string()))?;
             pairs.push((name.to_owned(), filled));
         }
+        models.apply(&spec.component_type, &mut pairs);
         let filled = Properties::from_iter(pairs);
         let settings = blocks::admit(spec, &filled)?;
         Ok(Admitted { properties: filled, settings })

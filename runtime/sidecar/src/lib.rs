@@ -2,12 +2,14 @@
 
 mod access_control;
 mod app_channel;
+mod cluster;
 mod components;
 mod discovery;
 mod endpoints;
 mod entry;
 mod found;
 mod host;
+mod models;
 pub mod options;
 mod outbound;
 mod own_identity;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use app::{Channel, EndpointSettings, Endpoints, Health, HealthOptions};
 use blocks::configuration::Configuration as ConfigurationApi;
+use blocks::conversation::Conversations;
+use blocks::crypto::{Crypto, SUBTLE_FEATURE};
 use blocks::health::{Readiness, Target};
 use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
 use blocks::lock::Locks;
@@ -168,7 +170,9 @@ impl Role {
                 self.tasks.clone(),
                 intake.clone(),
             ),
+            conversations: Conversations::new(components.clone()),
             locks: Locks::new(options.app_id.as_str().into(), components.clone()),
+            crypto: Crypto::new(components.clone(), self.configuration.enabled_features().contains(&SUBTLE_FEATURE)),
             metadata: Metadata::new(providers),
             readiness,
             outbound: outbound_ready,

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use component::Variables;
 
 /// The future of a ground that is being prepared.
 pub type Starting = Pin<Box<dyn Future<Output = Result<Arc<dyn Ground>, Unavailable>> + Send>>;
@@ -16,6 +17,11 @@ pub type Starting = Pin<Box<dyn Future<Output = Result<Arc<dyn Ground>, Unavaila
 pub trait Ground: Send + Sync {
     /// The metadata of a component on this ground, as its resource would have it.
     fn properties(&self) -> Vec<(String, String)>;
+
+    /// The environment variables of the process that the backend lives in.
+    fn variables(&self) -> Variables {
+        Variables::default()
+    }
 
     /// Kills the server and starts it again with the same data. For backends with `Capability::Restart`; a check that asks
     /// for it has a ground of its own.

@@ -14,7 +14,9 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 
 use crate::configuration::ConfigurationStores;
+use crate::crypto::CryptoProviders;
 use crate::lock::LockStores;
+use crate::secrets::SecretStores;
 use crate::state::StateStores;
 use crate::{Backend, Capability, Check, Ground, Kind, Starting, Unavailable, backends};
 
@@ -48,7 +50,9 @@ pub fn main() -> ExitCode {
 
 fn trials(run: &Arc<Run>) -> Vec<Trial> {
     let mut trials = trials_of::<StateStores>(run, &backends::state_stores());
+    trials.extend(trials_of::<SecretStores>(run, &backends::secret_stores()));
     trials.extend(trials_of::<ConfigurationStores>(run, &backends::configuration_stores()));
+    trials.extend(trials_of::<CryptoProviders>(run, &backends::crypto_providers()));
     trials.extend(trials_of::<LockStores>(run, &backends::lock_stores()));
     trials
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use component::{Clock, Error, Host, Properties, Registration, Setup, Tasks};
+use component::{Clock, Error, Host, Properties, Registration, Setup, Tasks, Variables};
 use tokio_util::task::TaskTracker;
 
 /// The time of day, and how far it was moved.
@@ -35,15 +35,26 @@ impl ManualClock {
 pub struct Apparatus {
     /// What the backends of this check are told the time is.
     pub clock: ManualClock,
+    /// Which environment variables they are told of.
+    variables: Variables,
     tasks: TaskTracker,
 }
 
 impl Apparatus {
+    /// A process with these environment variables.
+    pub fn with_variables(variables: Variables) -> Self {
+        Self { variables, ..Self::default() }
+    }
+
     /// What a constructor is given.
     pub fn setup(&self, properties: Properties) -> Setup {
         let tracker = self.tasks.clone();
         let tasks = Tasks::new(move |_, work| drop(tracker.spawn(work)));
-        let host = Host { clock: self.clock.handle(), ..Host::new("conformance", "", tasks) };
+        let host = Host {
+            clock: self.clock.handle(),
+            variables: self.variables.clone(),
+            ..Host::new("conformance", "", tasks)
+        };
         Setup { name: "conformance".to_owned(), properties, host }
     }
 

@@ -5,11 +5,13 @@
 mod backends;
 mod capability;
 pub mod configuration;
+pub mod crypto;
 mod ground;
 pub mod harness;
 mod host;
 mod kind;
 pub mod lock;
+pub mod secrets;
 pub mod state;
 mod suites;
 

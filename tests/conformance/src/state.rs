@@ -73,8 +73,22 @@ impl Kind for StateStores {
     }
 
     fn capabilities() -> &'static [Capability] {
-        use Capability::{Etag, ExpireTime, KeyListing, PartitionKey, PrefixRemoval, Restart, Transactions, Ttl};
-        &[Etag, Transactions, Ttl, ExpireTime, PrefixRemoval, KeyListing, PartitionKey, Restart]
+        use Capability::{
+            Etag, ExpireTime, KeepsEnd, KeyListing, PartitionKey, PrefixRemoval, Restart, Transactions,
+            TransactionsInParts, Ttl,
+        };
+        &[
+            Etag,
+            Transactions,
+            TransactionsInParts,
+            Ttl,
+            KeepsEnd,
+            ExpireTime,
+            PrefixRemoval,
+            KeyListing,
+            PartitionKey,
+            Restart,
+        ]
     }
 
     fn open(

@@ -2,8 +2,10 @@
 
 use crate::backends;
 use crate::configuration::ConfigurationStores;
+use crate::crypto::CryptoProviders;
 use crate::kind::{Backend, Kind};
 use crate::lock::LockStores;
+use crate::secrets::SecretStores;
 use crate::state::StateStores;
 
 /// One kind of component with its promises and backends.
@@ -47,8 +49,10 @@ pub struct Column {
 pub fn suites() -> Vec<Suite> {
     vec![
         describe::<StateStores>(&backends::state_stores()),
+        describe::<SecretStores>(&backends::secret_stores()),
         describe::<ConfigurationStores>(&backends::configuration_stores()),
         describe::<LockStores>(&backends::lock_stores()),
+        describe::<CryptoProviders>(&backends::crypto_providers()),
     ]
 }
 

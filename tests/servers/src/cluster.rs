@@ -1,6 +1,5 @@
 //! Three Redis servers that are a cluster. Used by tests.
 
-use crate::ports::free_port;
 use crate::redis::{Redis, RedisBuilder};
 use crate::sentinel::until;
 
@@ -25,12 +24,8 @@ impl RedisCluster {
     #[must_use]
     pub fn start_with(builder: &RedisBuilder) -> Option<Self> {
         let mut nodes = Vec::new();
-        let mut buses = Vec::new();
         for _ in 0..NODES {
-            let bus = free_port();
-            let builder = builder.clone().setting("cluster-enabled yes").setting("cluster-node-timeout 2000");
-            nodes.push(builder.setting(&format!("cluster-port {bus}")).start()?);
-            buses.push(bus.to_string());
+            nodes.push(builder.clone().node().start()?);
         }
         for (place, node) in (0..).zip(&nodes) {
             let (first, last) = (SLOTS * place / NODES, SLOTS * (place + 1) / NODES - 1);
@@ -38,8 +33,10 @@ impl RedisCluster {
             node.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).expect("the slots are free");
             node.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(place + 1).to_string()]).expect("it is new");
         }
-        for (node, bus) in nodes.iter().zip(&buses).skip(1) {
+        for node in nodes.iter().skip(1) {
             let port = node.plain_port().to_string();
+            let bus = node.command(&["CONFIG", "GET", "cluster-port"]).expect("it may be asked");
+            let bus = bus.lines().last().unwrap_or_default();
             nodes[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]).expect("it may meet others");
         }
         let all = Self { nodes };

@@ -70,7 +70,8 @@ impl Proxy {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// From now on nothing passes: connections stay open and silent, as when a cable is pulled. What was sent is held.
+    /// From now on nothing passes: connections stay open and silent, as when a cable is pulled. What was sent is held, as the
+    /// sender's system would send it again; it is lost if the sender resets the connection meanwhile.
     pub fn silence(&self) {
         self.set_network(Network::Silent);
     }
@@ -137,17 +138,23 @@ impl Shared {
         true
     }
 
+    /// Whether it was silent.
+    fn wait_while_silent(&self) -> bool {
+        let mut state = self.lock();
+        let silent = state.network == Network::Silent;
+        while state.network == Network::Silent {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        silent
+    }
+
     fn pump(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream) {
         let shared = Arc::clone(self);
         std::thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(count) = from.read(&mut buffer) {
-                let mut state = shared.lock();
-                while state.network == Network::Silent {
-                    state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
-                drop(state);
-                if count == 0 || to.write_all(&buffer[..count]).is_err() {
+                let reset = shared.wait_while_silent() && from.take_error().is_ok_and(|error| error.is_some());
+                if reset || count == 0 || to.write_all(&buffer[..count]).is_err() {
                     break;
                 }
             }

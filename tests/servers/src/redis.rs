@@ -21,6 +21,7 @@ pub struct RedisBuilder {
     password: Option<String>,
     user: Option<(String, String)>,
     tls: Option<bool>,
+    cluster: bool,
     settings: Vec<String>,
 }
 
@@ -49,6 +50,12 @@ impl RedisBuilder {
     #[must_use]
     pub fn tls(mut self, demand_client: bool) -> Self {
         self.tls = Some(demand_client);
+        self
+    }
+
+    /// Is to be a node of a cluster.
+    pub(crate) fn node(mut self) -> Self {
+        self.cluster = true;
         self
     }
 
@@ -88,6 +95,11 @@ impl RedisBuilder {
             }
             None => (None, None),
         };
+        if self.cluster {
+            lines.push("cluster-enabled yes".to_owned());
+            lines.push("cluster-node-timeout 2000".to_owned());
+            lines.push(format!("cluster-port {}", free_port()));
+        }
         if let Some(password) = &self.password {
             lines.push(format!("requirepass {password}"));
         }

@@ -1,7 +1,5 @@
 //! The servers start, keep their data over a kill, can be cut off, and are gone in the end.
 
-#![expect(clippy::unwrap_used, reason = "a failed promise fails its test")]
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;

@@ -51,6 +51,12 @@ impl Program {
         Self { path, leading, is_ours }
     }
 
+    /// A command that runs it as a sidecar, for tests that start it themselves.
+    #[must_use]
+    pub fn to_command(&self) -> Command {
+        self.command()
+    }
+
     /// A command that runs it as a sidecar.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.path);

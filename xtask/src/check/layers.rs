@@ -16,7 +16,10 @@ const RULES: &[Rule] = &[
     Rule { crates: "components/api-derive", may_use: &[] },
     Rule { crates: "components/api", may_use: &["components/api-derive", "base/schedule"] },
     Rule { crates: "components/all", may_use: &["components/"] },
-    Rule { crates: "components/hub", may_use: &["components/api", "base/schedule", "base/hubclient", "contracts/wire"] },
+    Rule {
+        crates: "components/hub",
+        may_use: &["components/api", "base/schedule", "base/hubclient", "contracts/wire"],
+    },
     Rule { crates: "components/pluggable", may_use: &["components/api", "base/schedule", "contracts/wire"] },
     Rule { crates: "components/", may_use: &["components/api", "base/schedule"] },
     Rule { crates: "runtime/call", may_use: &["base/", "contracts/"] },

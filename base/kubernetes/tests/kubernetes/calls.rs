@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kubernetes::{Client, Config, Error, Patch, Resource};
+use kubernetes::{Client, Config, Error, Patch, Resource, Selection};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::{Environment, Tasks};
@@ -33,6 +33,24 @@ async fn an_object_is_read_over_http_2_and_http_1() {
         assert_eq!(seen.values("accept"), ["application/json"]);
         assert!(seen.values("authorization").is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_list_is_read_once_and_tells_what_fails() {
+    let cluster = Cluster::start().await;
+    for (namespace, name) in [("default", "web-0"), ("default", "web-1"), ("other", "web-0")] {
+        cluster.api.put(PODS, pod(namespace, name));
+    }
+    let selection = Selection { namespace: Some("default".to_owned()), ..Selection::all(Resource::PODS) };
+    let listed = cluster.client.list(&selection).await.unwrap();
+    let mut names: Vec<&str> = listed.iter().map(|object| object.key.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["web-0", "web-1"]);
+    assert_eq!(cluster.api.requests().len(), 1);
+    cluster.api.refuse("GET", "/api", 403, 1);
+    assert!(cluster.client.list(&selection).await.unwrap_err().is_forbidden());
+    let nowhere = Selection { namespace: Some("../x".to_owned()), ..selection };
+    assert!(matches!(cluster.client.list(&nowhere).await, Err(Error::Name(_))));
 }
 
 #[tokio::test]

@@ -133,7 +133,11 @@ impl Fetched {
         let now = Instant::now();
         // Far enough for what cannot be added.
         let after = |time: Duration| now.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(86_400));
-        Self { keys, stale: after(lifetime.map_or(interval, |lifetime| lifetime.max(interval))), again: after(interval) }
+        Self {
+            keys,
+            stale: after(lifetime.map_or(interval, |lifetime| lifetime.max(interval))),
+            again: after(interval),
+        }
     }
 }
 

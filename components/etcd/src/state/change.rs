@@ -10,11 +10,8 @@ use component::{Error, ErrorKind};
 
 use super::{EtcdState, read_one};
 use crate::messages::{
-    Compare, DeleteRangeRequest, KeyValue, PutRequest, RequestKind, RequestOp, ResponseKind, TxnRequest, TxnResponse,
+    Compare, DeleteRangeRequest, PutRequest, RequestKind, RequestOp, ResponseKind, TxnRequest, TxnResponse,
 };
-
-/// How often a first write meets a value past its end that etcd has not removed yet.
-const ATTEMPTS: usize = 3;
 
 /// A change of one key.
 pub(super) struct Change {
@@ -81,32 +78,21 @@ fn text(key: &Bytes) -> String {
 impl EtcdState {
     /// Makes all changes or none. Of several changes of one key the last one stays, which is what doing them in order
     /// comes to; etcd itself refuses a transaction that names a key twice.
-    pub(super) async fn commit(&self, mut changes: Vec<Change>) -> Result<(), Error> {
+    pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<(), Error> {
         let doing = match changes.as_slice() {
             [Change { key, wanted: Wanted::Value(..), .. }] => format!("couldn't set key {}", text(key)),
             [Change { key, wanted: Wanted::Nothing, .. }] => format!("couldn't delete key {}", text(key)),
             _ => "couldn't do the transaction".to_owned(),
         };
         let leases = self.leases(&changes, &doing).await?;
-        let mut outcome = Err(Error::new(ErrorKind::Unavailable, format!("{doing}: too many writers")));
-        for _ in 0..ATTEMPTS {
-            outcome = match self.client.transact(&self.transaction(&changes, &leases), &doing).await {
-                Ok(answer) if answer.succeeded => return Ok(()),
-                Ok(answer) => match self.explain(&mut changes, answer) {
-                    Ok(()) => continue,
-                    Err(refused) => Err(refused),
-                },
-                Err(error) => Err(error),
-            };
-            break;
+        let answer = self.client.transact(&self.transaction(&changes, &leases), &doing).await?;
+        if answer.succeeded {
+            return Ok(());
         }
-        // What may have been done needs its lease.
-        if outcome.as_ref().err().is_some_and(|error| error.kind() == ErrorKind::EtagMismatch) {
-            for lease in leases.values() {
-                self.client.revoke(*lease).await;
-            }
+        for lease in leases.into_values() {
+            self.client.revoke(lease).await;
         }
-        outcome
+        Err(explain(&changes, answer))
     }
 
     /// A lease for each value that ends, by the length of its life. Should the call be dropped, they end by themselves.
@@ -145,41 +131,29 @@ impl EtcdState {
         };
         RequestOp { request: Some(request) }
     }
+}
 
-    /// Why nothing was done, by what was read in the same step. A value past its end that etcd has not removed yet counts
-    /// as none: its condition is changed to that value, for another attempt.
-    fn explain(&self, changes: &mut [Change], answer: TxnResponse) -> Result<(), Error> {
-        let mut answers = answer.responses.into_iter();
-        for change in changes.iter_mut().filter(|change| !matches!(change.condition, Condition::None)) {
-            let found = match answers.next().and_then(|answer| answer.response) {
-                Some(ResponseKind::Range(range)) => range.kvs.into_iter().next(),
-                _ => None,
-            };
-            self.judge(change, found.as_ref())?;
-        }
-        Ok(())
-    }
-
-    fn judge(&self, change: &mut Change, found: Option<&KeyValue>) -> Result<(), Error> {
-        let over =
-            |found: &KeyValue| self.schema.decode(&found.value).is_ok_and(|value| value.is_over(self.clock.now()));
+/// Why nothing was done, by what was read in the same step.
+fn explain(changes: &[Change], answer: TxnResponse) -> Error {
+    let mut answers = answer.responses.into_iter();
+    for change in changes.iter().filter(|change| !matches!(change.condition, Condition::None)) {
+        let found = match answers.next().and_then(|answer| answer.response) {
+            Some(ResponseKind::Range(range)) => range.kvs.into_iter().next(),
+            _ => None,
+        };
+        let key = text(&change.key);
         match (&change.condition, found) {
-            (Condition::Absent, Some(found)) if over(found) => {
-                change.condition = Condition::Revision(found.mod_revision);
-                Ok(())
-            }
-            (Condition::Absent, Some(_)) => Err(Error::etag_mismatch("item already exists and no etag was passed")),
+            (Condition::Absent, Some(_)) => return Error::etag_mismatch("item already exists and no etag was passed"),
             (Condition::Revision(_), None) => {
-                Err(Error::etag_mismatch(format_args!("state not exist or expired for key={}", text(&change.key))))
+                return Error::etag_mismatch(format_args!("state not exist or expired for key={key}"));
             }
-            (Condition::Revision(revision), Some(found)) if found.mod_revision != *revision => {
-                Err(Error::etag_mismatch(format_args!(
-                    "state etag not match for key={}: current={}, expect={revision}",
-                    text(&change.key),
-                    found.mod_revision
-                )))
+            (Condition::Revision(expected), Some(found)) if found.mod_revision != *expected => {
+                let current = found.mod_revision;
+                let told = format_args!("state etag not match for key={key}: current={current}, expect={expected}");
+                return Error::etag_mismatch(told);
             }
-            _ => Ok(()),
+            _ => {}
         }
     }
+    Error::new(ErrorKind::Internal, "etcd refused a transaction whose conditions hold")
 }

@@ -23,15 +23,11 @@ pub(super) enum Schema {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decoded {
     pub(super) data: Bytes,
-    /// When it ends, by its writer's clock.
+    /// When it ends, by its writer's clock; what ends it is its lease, by etcd's.
     pub(super) end: Option<SystemTime>,
 }
 
 impl Decoded {
-    pub(super) fn is_over(&self, now: SystemTime) -> bool {
-        self.end.is_some_and(|end| end <= now)
-    }
-
     pub(super) fn metadata(&self) -> Metadata {
         let end = self.end.and_then(|end| jiff::Timestamp::try_from(end).ok());
         let end = end.and_then(|end| jiff::Timestamp::from_second(end.as_second()).ok());
@@ -82,7 +78,6 @@ mod tests {
         let stored = Schema::Envelope.encode(Bytes::from_static(b"v"), Some(Duration::from_secs(60)), now);
         let decoded = Schema::Envelope.decode(&stored).unwrap();
         assert_eq!(decoded.metadata().get("ttlExpireTime").unwrap(), "2023-11-14T22:14:20Z");
-        assert!(!decoded.is_over(now + Duration::from_secs(59)) && decoded.is_over(now + Duration::from_secs(60)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Buckets of tokens that fill at one rate. A full bucket is as good as a new one, so that the table can forget it.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,11 +9,12 @@ use tokio::time::Instant;
 /// Buckets that are kept at the same time.
 const MOST: usize = 16_384;
 
-/// The buckets by their key.
+/// The buckets by the hash of their key, so that long keys take no memory.
 pub(super) struct Buckets {
     rate: f64,
     burst: f64,
-    buckets: HashMap<String, Bucket>,
+    hasher: RandomState,
+    buckets: HashMap<u64, Bucket>,
 }
 
 struct Bucket {
@@ -23,7 +25,7 @@ struct Bucket {
 impl Buckets {
     /// No buckets yet. A bucket holds one second's worth of tokens, one at least.
     pub(super) fn new(rate: f64) -> Self {
-        Self { rate, burst: rate.max(1.0).floor(), buckets: HashMap::new() }
+        Self { rate, burst: rate.max(1.0).floor(), hasher: RandomState::new(), buckets: HashMap::new() }
     }
 
     /// Takes a token and says how many whole ones are left; `None` where there is none.
@@ -32,7 +34,8 @@ impl Buckets {
         clippy::cast_sign_loss,
         reason = "not negative, and rounded down on purpose"
     )]
-    pub(super) fn take(&mut self, key: String, now: Instant) -> Option<u64> {
+    pub(super) fn take(&mut self, key: &str, now: Instant) -> Option<u64> {
+        let key = self.hasher.hash_one(key);
         if self.buckets.len() >= MOST && !self.buckets.contains_key(&key) {
             self.make_room(now);
         }
@@ -78,7 +81,7 @@ mod tests {
     fn a_second_is_worth_the_rate_and_no_more_is_saved() {
         let start = Instant::now();
         let mut buckets = Buckets::new(3.0);
-        let mut take = |after: u64| buckets.take("a".to_owned(), start + Duration::from_millis(after));
+        let mut take = |after: u64| buckets.take("a", start + Duration::from_millis(after));
         assert_eq!([take(0), take(0), take(0), take(0)], [Some(2), Some(1), Some(0), None]);
         assert_eq!([take(334), take(334)], [Some(0), None]);
         assert_eq!([take(60_000), take(60_000), take(60_000), take(60_000)], [Some(2), Some(1), Some(0), None]);
@@ -88,7 +91,7 @@ mod tests {
     fn a_rate_below_one_lets_one_pass_at_a_time() {
         let start = Instant::now();
         let mut buckets = Buckets::new(0.5);
-        let mut take = |after: u64| buckets.take("a".to_owned(), start + Duration::from_secs(after));
+        let mut take = |after: u64| buckets.take("a", start + Duration::from_secs(after));
         assert_eq!([take(0), take(1), take(2), take(3)], [Some(0), None, Some(0), None]);
     }
 
@@ -96,9 +99,9 @@ mod tests {
     fn one_client_does_not_use_up_the_tokens_of_another() {
         let now = Instant::now();
         let mut buckets = Buckets::new(1.0);
-        assert_eq!(buckets.take("a".to_owned(), now), Some(0));
-        assert_eq!(buckets.take("b".to_owned(), now), Some(0));
-        assert_eq!(buckets.take("a".to_owned(), now), None);
+        assert_eq!(buckets.take("a", now), Some(0));
+        assert_eq!(buckets.take("b", now), Some(0));
+        assert_eq!(buckets.take("a", now), None);
     }
 
     #[test]
@@ -107,10 +110,10 @@ mod tests {
         let mut buckets = Buckets::new(1.0);
         for number in 0..MOST * 2 {
             let now = start + Duration::from_nanos(number as u64);
-            assert_eq!(buckets.take(number.to_string(), now), Some(0));
+            assert_eq!(buckets.take(&number.to_string(), now), Some(0));
             assert!(buckets.buckets.len() <= MOST);
         }
         let now = start + Duration::from_micros(100);
-        assert_eq!(buckets.take((MOST * 2 - 1).to_string(), now), None);
+        assert_eq!(buckets.take(&(MOST * 2 - 1).to_string(), now), None);
     }
 }

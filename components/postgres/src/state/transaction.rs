@@ -9,9 +9,10 @@ use component::state::{Operation, Transaction, Transactional};
 use component::{CallContext, Error};
 use futures_util::future::{join, join_all};
 
+use super::PostgresState;
 use super::answer::column;
+use super::changes::PIPELINED;
 use super::layout::{Change, exists, mismatch};
-use super::{PIPELINED, PostgresState};
 use crate::connection::{Connection, Parameter, Query};
 use crate::failure::{failure, is_conflict};
 

@@ -322,6 +322,43 @@ async fn a_read_only_file_is_read_and_its_writers_are_told() {
 }
 
 #[tokio::test]
+async fn who_does_not_fit_on_the_disk_is_told_and_spares_the_others() {
+    let (_folder, path) = new_file();
+    let address = format!("{}?_pragma=max_page_count(40)", path.display());
+    let store = opened(&[("url", &address)]).await.unwrap();
+    let blocker = Connection::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let large = "x".repeat(1 << 20);
+    let half = vec![Operation::Upsert(write("half", "1")), Operation::Upsert(write("large", &large))];
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        blocker.execute_batch("COMMIT").unwrap();
+    };
+    let (before, refused, after, ()) =
+        tokio::join!(set(&*store, "before", "1"), transact(&*store, half), set(&*store, "after", "1"), release);
+    let ((), error, ()) = (before, refused.unwrap_err(), after);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("full"), "{error}");
+    let mut found = keys(&*store, "%").await;
+    found.sort();
+    assert_eq!(found, ["after", "before"]);
+    set(&*store, "later", "1").await;
+}
+
+#[tokio::test]
+async fn the_log_is_brought_into_the_file_in_time() {
+    let (_folder, path) = new_file();
+    let address = format!("{}?_pragma=wal_autocheckpoint(20)", path.display());
+    let store = opened(&[("url", &address)]).await.unwrap();
+    let value = "x".repeat(10_000);
+    for index in 0..200 {
+        set(&*store, &format!("k{}", index % 10), &value).await;
+    }
+    let log = std::fs::metadata(path.with_file_name("state.db-wal")).unwrap().len();
+    assert!(log < 1 << 20, "the log has {log} bytes");
+}
+
+#[tokio::test]
 async fn without_a_write_ahead_log_everything_works_as_well() {
     let (_folder, path) = new_file();
     let store = opened(&[("url", path.to_str().unwrap()), ("disableWAL", "true")]).await.unwrap();

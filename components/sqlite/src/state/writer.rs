@@ -24,6 +24,8 @@ const MAX_WEIGHT: usize = 4 << 20;
 const LOCK_WAIT: Duration = Duration::from_millis(100);
 /// The pause before a lock that SQLite did not wait for is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
+/// A log of so many times the pages of a checkpoint is too long.
+const LONG_LOG: usize = 16;
 /// What a page of the file holds, roughly.
 const PAGE_BYTES: usize = 4096;
 
@@ -64,6 +66,8 @@ pub(super) struct Writer {
     /// After how many pages the write-ahead log is brought into the file; zero is never.
     checkpoint_pages: usize,
     pages: usize,
+    /// Whether readers kept the log from being begun anew for so long that the next checkpoint waits for them.
+    log_is_long: bool,
     /// Why nothing is written any more.
     broken: Option<String>,
 }
@@ -81,7 +85,7 @@ impl Writer {
         }
         let table = Table::new(plan);
         let cleanup = Cleanup::new(plan, log_name.clone());
-        Ok(Self { connection, table, cleanup, log_name, checkpoint_pages, pages: 0, broken: None })
+        Ok(Self { connection, table, cleanup, log_name, checkpoint_pages, pages: 0, log_is_long: false, broken: None })
     }
 
     /// Works until it is told to close or nobody can ask any more.
@@ -281,12 +285,17 @@ impl Writer {
             return;
         }
         self.pages = 0;
-        match self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        let mode = if self.log_is_long { "TRUNCATE" } else { "PASSIVE" };
+        match self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(1)) {
+            Ok(log_pages) => {
+                self.log_is_long =
+                    usize::try_from(log_pages).is_ok_and(|pages| pages > LONG_LOG * self.checkpoint_pages);
+            }
             Err(error) if !is_busy(&error) => {
                 tracing::error!(target: "dapr.contrib", component = self.log_name, "Failed to checkpoint: {error}");
                 self.note_failure(&error);
             }
-            _ => {}
+            Err(_) => {}
         }
     }
 }

@@ -45,6 +45,10 @@ pub(super) async fn to_app(mut subscription: Subscription, store: String, channe
 }
 
 async fn send(channel: &Channel, store: &str, key: &str, body: Bytes) -> Result<(), String> {
+    // Whoever may write a key must not choose another path of the app with it.
+    if key.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(format!("the key {key:?} leads out of its path"));
+    }
     let call = Call {
         method: format!("/configuration/{store}/{key}"),
         extension: Some(HttpExtension { verb: Verb::Post as i32, querystring: String::new() }),

@@ -144,7 +144,8 @@ async fn changes_come_in_order_until_the_subscription_is_ended() {
     assert_eq!(subscription.next().await, Change::Items(one("a", "1")));
     assert_eq!(subscription.next().await, Change::Items(one("a", "2")));
     let id = subscription.id().to_owned();
-    assert!(matches!(fixture.api.unsubscribe_from("store", "other"), Err(Error::Unsubscribe { .. })));
+    let said = fixture.api.unsubscribe_from("store", "other").unwrap_err().to_string();
+    assert_eq!(said, "failed to unsubscribe to configuration request other: subscription with id other does not exist");
     fixture.api.unsubscribe_from("store", &id).unwrap();
     assert_eq!(subscription.next().await, Change::Ended);
     assert!(fixture.api.unsubscribe(&id).is_err());
@@ -219,12 +220,13 @@ async fn app(statuses: &'static [u16]) -> (Channel, mpsc::Receiver<String>) {
         max_message: 1 << 20,
         max_headers: 64 << 10,
         health_path: String::new(),
+        pipeline: None,
     };
     (Channel::new(options, app::Health::always(), &Tasks::new()).unwrap(), receiver)
 }
 
 #[tokio::test]
-async fn changes_are_posted_to_the_app_also_after_it_refused_one() {
+async fn changes_are_posted_to_the_app_also_after_it_refused_one_and_only_below_their_path() {
     let (channel, mut requests) = app(&[500, 200]).await;
     let fixture = fixture(Some(channel)).await;
     let id = fixture.api.subscribe_app(&context(), "store", keys(&["a"])).await.unwrap();
@@ -234,6 +236,7 @@ async fn changes_are_posted_to_the_app_also_after_it_refused_one() {
     assert!(first.contains("content-type: application/json\r\n"), "{first}");
     let body = format!("{{\"id\":\"{id}\",\"items\":{{\"a\":{{\"value\":\"1\",\"version\":\"1\"}}}}}}\n");
     assert!(first.ends_with(&body), "{first}");
+    fixture.tell(one("../../admin", "x")).await;
     fixture.tell(one("b", "")).await;
     let second = requests.recv().await.unwrap();
     assert!(second.starts_with("POST /configuration/store/b HTTP/1.1\r\n"), "{second}");

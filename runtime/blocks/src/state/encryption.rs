@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use component::state::{Operation, SetRequest, Stored};
-use component::{Error, ErrorKind, Properties, Spec};
+use component::{Error, ErrorKind, Metadata, Properties, Spec};
 
 /// Names of the keys in a component's metadata.
 pub(super) const PRIMARY: &str = "primaryEncryptionKey";
@@ -116,9 +116,12 @@ impl Encryption {
         }))
     }
 
-    /// Seals the value of a request.
+    /// Seals the value of a request. What is stored is bytes, whatever the value was.
     pub(super) fn seal_request(&self, request: &mut SetRequest) -> Result<(), Error> {
         request.value = self.seal(&request.value)?;
+        request.json = false;
+        request.content_type = None;
+        forget_content_type(&mut request.metadata);
         Ok(())
     }
 
@@ -126,7 +129,10 @@ impl Encryption {
     pub(super) fn seal_operations(&self, operations: &mut [Operation]) -> Result<(), Error> {
         operations.iter_mut().try_for_each(|operation| match operation {
             Operation::Upsert(request) => self.seal_request(request),
-            Operation::Delete(_) => Ok(()),
+            Operation::Delete(request) => {
+                forget_content_type(&mut request.metadata);
+                Ok(())
+            }
         })
     }
 
@@ -165,6 +171,11 @@ impl Key {
         })?;
         Ok(Some(Self { name: secret.name.clone(), cipher: LessSafeKey::new(cipher) }))
     }
+}
+
+/// Takes the media type of the value out of a request: some stores keep JSON in another way, which a sealed value is not.
+pub(super) fn forget_content_type(metadata: &mut Metadata) {
+    metadata.retain(|name, _| !name.eq_ignore_ascii_case("contentType"));
 }
 
 fn refused(message: String) -> Error {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use app::{Address, Channel, Endpoints, Health, Options, Protocol};
+use app::{Address, Channel, EndpointSettings, Endpoints, Health, Options, Protocol};
 use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
 use component::resolver::Configuration;
 use http::{HeaderMap, Request, Response};
@@ -82,15 +82,17 @@ impl Sidecar {
             max_message: 1 << 20,
             max_headers: 64 << 10,
             health_path: "/healthz".to_owned(),
+            pipeline: None,
         };
         let nowhere = Configuration::from_pairs([("format", "{appid}.invalid:1")]);
         let resolver = Arc::new(local::nameformat::NameFormat::new(&nowhere).unwrap());
         let connections = Connections::new(Dialer::plain(), false, Lifetimes::default(), tasks.clone());
+        let settings = EndpointSettings { max_headers: 64 << 10, pipeline: None, tasks: tasks.clone() };
         let invoker = Invoker::new(Parts {
             identity: Identity { app_id: "callee".to_owned(), namespace: "shop".to_owned() },
             access_control: AccessControl::compile(list, protocol.is_http()).unwrap(),
             channel: Some(Channel::new(options, Health::always(), &tasks).unwrap()),
-            endpoints: Endpoints::new(&[], 64 << 10, &tasks).unwrap(),
+            endpoints: Endpoints::new(&[], settings).unwrap(),
             own_address: "127.0.0.1:1".to_owned(),
             resolution: Resolution::new(resolver, 1, tasks),
             sidecars: Sidecars::new(connections, 1 << 20),

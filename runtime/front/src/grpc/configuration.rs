@@ -90,8 +90,11 @@ pub(crate) fn refusal(error: Error) -> ApiError {
             errors::configuration_subscribe(Error::list(&keys), store, message)
         }
         Error::NoApp => errors::app_channel_nil(),
-        Error::Unsubscribe { id } => errors::configuration_unsubscribe(id, Error::no_such_subscription()),
+        Error::Unsubscribe { id, message } => errors::configuration_unsubscribe(id, message),
     };
     tracing::debug!(target: "dapr.runtime", "{error}");
     error
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use tonic::codegen::BoxStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use wire::common::InvokeResponse;
 use wire::runtime as v1;
 
-use super::{configuration, invoke, lock, secrets, state};
+use super::{configuration, conversation, crypto, invoke, lock, secrets, state, subtle};
 use crate::Api;
 
 /// The operations of the Dapr service.
@@ -114,6 +114,77 @@ impl v1::dapr_server::Dapr for Dapr {
 
     async fn unlock_alpha1(&self, request: Request<v1::UnlockRequest>) -> Answer<v1::UnlockResponse> {
         lock::unlock(&self.api.locks, request).await.map(Response::new)
+    }
+
+    async fn converse_alpha1(&self, request: Request<v1::ConversationRequest>) -> Answer<v1::ConversationResponse> {
+        conversation::alpha1(&self.api, request).await.map(Response::new)
+    }
+
+    async fn converse_alpha2(
+        &self,
+        request: Request<v1::ConversationRequestAlpha2>,
+    ) -> Answer<v1::ConversationResponseAlpha2> {
+        conversation::alpha2(&self.api, request).await.map(Response::new)
+    }
+
+    async fn encrypt_alpha1(
+        &self,
+        request: Request<Streaming<v1::EncryptRequest>>,
+    ) -> Answer<BoxStream<v1::EncryptResponse>> {
+        crypto::encrypt(&self.api.crypto, request).await.map(Response::new)
+    }
+
+    async fn decrypt_alpha1(
+        &self,
+        request: Request<Streaming<v1::DecryptRequest>>,
+    ) -> Answer<BoxStream<v1::DecryptResponse>> {
+        crypto::decrypt(&self.api.crypto, request).await.map(Response::new)
+    }
+
+    async fn subtle_get_key_alpha1(
+        &self,
+        request: Request<v1::SubtleGetKeyRequest>,
+    ) -> Answer<v1::SubtleGetKeyResponse> {
+        subtle::get_key(&self.api.crypto, request).await.map(Response::new)
+    }
+
+    async fn subtle_encrypt_alpha1(
+        &self,
+        request: Request<v1::SubtleEncryptRequest>,
+    ) -> Answer<v1::SubtleEncryptResponse> {
+        subtle::encrypt(&self.api.crypto, request).await.map(Response::new)
+    }
+
+    async fn subtle_decrypt_alpha1(
+        &self,
+        request: Request<v1::SubtleDecryptRequest>,
+    ) -> Answer<v1::SubtleDecryptResponse> {
+        subtle::decrypt(&self.api.crypto, request).await.map(Response::new)
+    }
+
+    async fn subtle_wrap_key_alpha1(
+        &self,
+        request: Request<v1::SubtleWrapKeyRequest>,
+    ) -> Answer<v1::SubtleWrapKeyResponse> {
+        subtle::wrap_key(&self.api.crypto, request).await.map(Response::new)
+    }
+
+    async fn subtle_unwrap_key_alpha1(
+        &self,
+        request: Request<v1::SubtleUnwrapKeyRequest>,
+    ) -> Answer<v1::SubtleUnwrapKeyResponse> {
+        subtle::unwrap_key(&self.api.crypto, request).await.map(Response::new)
+    }
+
+    async fn subtle_sign_alpha1(&self, request: Request<v1::SubtleSignRequest>) -> Answer<v1::SubtleSignResponse> {
+        subtle::sign(&self.api.crypto, request).await.map(Response::new)
+    }
+
+    async fn subtle_verify_alpha1(
+        &self,
+        request: Request<v1::SubtleVerifyRequest>,
+    ) -> Answer<v1::SubtleVerifyResponse> {
+        subtle::verify(&self.api.crypto, request).await.map(Response::new)
     }
 
     async fn get_metadata(&self, _: Request<v1::GetMetadataRequest>) -> Answer<v1::GetMetadataResponse> {

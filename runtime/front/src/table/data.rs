@@ -200,7 +200,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubtleGetKeyAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubtleGetKey),
     ),
     api(
         "SubtleEncrypt",
@@ -212,7 +212,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubtleEncryptAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubtleEncrypt),
     ),
     api(
         "SubtleDecrypt",
@@ -224,7 +224,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubtleDecryptAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubtleDecrypt),
     ),
     api(
         "SubtleWrapKey",
@@ -236,7 +236,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubtleWrapKeyAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubtleWrapKey),
     ),
     api(
         "SubtleUnwrapKey",
@@ -248,7 +248,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubtleUnwrapKeyAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubtleUnwrapKey),
     ),
     api(
         "SubtleSign",
@@ -260,7 +260,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubtleSignAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubtleSign),
     ),
     api(
         "SubtleVerify",
@@ -272,7 +272,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("SubtleVerifyAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubtleVerify),
     ),
     api(
         "Encrypt",
@@ -284,7 +284,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("EncryptAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::EncryptDocument),
     ),
     api(
         "Decrypt",
@@ -296,7 +296,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("DecryptAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::DecryptDocument),
     ),
     api(
         "TryLock",
@@ -327,12 +327,24 @@ pub(super) const APIS: &[Api] = &[
         "conversation",
         Some(Http {
             methods: &[Method::POST],
-            versions: &[Version::V1Alpha1, Version::V1Alpha2],
+            versions: &[Version::V1Alpha1],
             path: "conversation/{name}/converse",
             public: false,
         }),
-        &[grpc("ConverseAlpha1", Version::V1Alpha1), grpc("ConverseAlpha2", Version::V1Alpha2)],
-        None,
+        &[grpc("ConverseAlpha1", Version::V1Alpha1)],
+        Some(Operation::ConverseAlpha1),
+    ),
+    api(
+        "Converse",
+        "conversation",
+        Some(Http {
+            methods: &[Method::POST],
+            versions: &[Version::V1Alpha2],
+            path: "conversation/{name}/converse",
+            public: false,
+        }),
+        &[grpc("ConverseAlpha2", Version::V1Alpha2)],
+        Some(Operation::ConverseAlpha2),
     ),
     api(
         "SubscribeTopicEventsAlpha1",

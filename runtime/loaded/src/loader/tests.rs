@@ -276,6 +276,20 @@ async fn secret_references_are_resolved_from_loaded_stores() {
 }
 
 #[tokio::test]
+async fn an_error_does_not_quote_what_came_from_a_secret() {
+    let fixture = fixture();
+    let secret = "s3cret\twith \"quotes\"";
+    let user = Spec {
+        secret_store: "vault".to_owned(),
+        ..spec("user", vec![reference("fail", "token", ""), reference("part", "part", ""), item("plain", "plain")])
+    };
+    let vault = spec("vault", vec![item("token", secret), item("part", "s3cret")]);
+    let error = fixture.loader.load_all(vec![vault, user]).await.unwrap_err().to_string();
+    assert!(error.ends_with(": ***"), "{error}");
+    assert!(!fixture.lines().concat().contains("s3cret"), "{:?}", fixture.lines());
+}
+
+#[tokio::test]
 async fn a_component_waits_for_its_secret_store() {
     let fixture = fixture();
     let waits = |name: &str, store: &str, secret: &str| Spec {
@@ -294,6 +308,24 @@ async fn a_component_waits_for_its_secret_store() {
     assert_eq!(fixture.names(), ["first", "second", "third"]);
     assert_eq!(fixture.property("second", "token").as_deref(), Some("t"));
     assert_eq!(fixture.property("third", "token").as_deref(), Some("c"));
+}
+
+#[tokio::test]
+async fn components_whose_secret_store_never_comes_are_named_at_the_end() {
+    let fixture = fixture();
+    let waits = |name: &str, store: &str| Spec {
+        secret_store: store.to_owned(),
+        ..spec(name, vec![reference("token", "secret", "")])
+    };
+    fixture.loader.load_all(vec![waits("a", "b"), waits("b", "a"), waits("c", "none")]).await.unwrap();
+    let said: Vec<_> = fixture.lines().into_iter().filter(|line| line.contains("not loaded, since")).collect();
+    let line = |store: &str, name: &str| {
+        format!(
+            "WARN dapr.runtime.processor not loaded, since they wait for secret store {store:?}: {name} \
+             (secretstores.probe/v1)"
+        )
+    };
+    assert_eq!(said, [line("a", "b"), line("b", "a"), line("none", "c")]);
 }
 
 #[tokio::test]

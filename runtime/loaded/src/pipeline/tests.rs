@@ -30,6 +30,7 @@ fn load(components: &LoadedComponents, name: &'static str, component_type: &str,
         component_type: component_type.into(),
         version: version.into(),
         properties: Arc::new(Properties::default()),
+        settings: None,
     };
     let spec = component::Spec {
         name: name.to_owned(),

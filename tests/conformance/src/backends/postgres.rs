@@ -1,4 +1,4 @@
-//! `state.postgresql` in both versions, on one server for all checks.
+//! `state.postgresql` in both versions, and `configuration.postgresql`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use servers::Postgres;
 
 use crate::Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Restart, Transactions, Ttl};
+use crate::configuration::{ConfigurationProfile, ConfigurationStores};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Capability, Ground, Starting, Unavailable};
 
@@ -44,11 +45,21 @@ pub(super) const STATE: &[Backend<StateStores>] = &[
 struct Server(Arc<Mutex<Postgres>>);
 
 fn start() -> Starting {
-    Box::pin(async {
-        let started = tokio::task::spawn_blocking(|| Postgres::alone().durable().start()).await.expect("it starts");
-        let server = started.ok_or_else(|| Unavailable("PostgreSQL is not installed".to_owned()))?;
-        Ok(Arc::new(Server(Arc::new(Mutex::new(server)))) as Arc<dyn Ground>)
-    })
+    Box::pin(async { Ok(Arc::new(start_server().await?) as Arc<dyn Ground>) })
+}
+
+async fn start_server() -> Result<Server, Unavailable> {
+    let started = tokio::task::spawn_blocking(|| Postgres::alone().start()).await.expect("it starts");
+    let server = started.ok_or_else(|| Unavailable("PostgreSQL is not installed".to_owned()))?;
+    Ok(Server(Arc::new(Mutex::new(server))))
+}
+
+impl Server {
+    async fn sql(&self, statement: String) {
+        let server = Arc::clone(&self.0);
+        let asking = move || server.lock().unwrap_or_else(PoisonError::into_inner).sql(&statement);
+        tokio::task::spawn_blocking(asking).await.expect("psql runs").unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 #[async_trait]
@@ -66,5 +77,65 @@ impl Ground for Server {
             server.restart();
         };
         tokio::task::spawn_blocking(restarting).await.expect("it starts again");
+    }
+}
+
+/// The table and its trigger, as the target's documentation has them.
+const CONFIGURATION_TABLE: &str = "
+CREATE TABLE settings (
+  key VARCHAR NOT NULL PRIMARY KEY, value VARCHAR NOT NULL, version VARCHAR NOT NULL, metadata JSON);
+CREATE FUNCTION notify_event() RETURNS TRIGGER AS $$
+  DECLARE data json; notification json;
+  BEGIN
+    IF (TG_OP = 'DELETE') THEN data = row_to_json(OLD); ELSE data = row_to_json(NEW); END IF;
+    notification = json_build_object('table', TG_TABLE_NAME, 'action', TG_OP, 'data', data);
+    PERFORM pg_notify('config', notification::text);
+    RETURN NULL;
+  END;
+$$ LANGUAGE plpgsql;
+CREATE TRIGGER config AFTER INSERT OR UPDATE OR DELETE ON settings FOR EACH ROW EXECUTE PROCEDURE notify_event();";
+
+pub(super) const CONFIGURATION: &[Backend<ConfigurationStores>] = &[Backend {
+    name: "postgresql",
+    component_type: "configuration.postgresql",
+    version: "v1",
+    capabilities: &[Restart],
+    start: || Box::pin(async { Ok(Arc::new(Configuration(serve().await?)) as Arc<dyn Ground>) }),
+    profile: ConfigurationProfile { metadata: &[("pgNotifyChannel", "config")], versions: true },
+}];
+
+struct Configuration(Server);
+
+async fn serve() -> Result<Server, Unavailable> {
+    let server = start_server().await?;
+    server.sql(CONFIGURATION_TABLE.to_owned()).await;
+    Ok(server)
+}
+
+#[async_trait]
+impl Ground for Configuration {
+    fn properties(&self) -> Vec<(String, String)> {
+        let mut properties = self.0.properties();
+        properties.push(("table".to_owned(), "settings".to_owned()));
+        properties
+    }
+
+    async fn restart(&self) {
+        self.0.restart().await;
+    }
+
+    async fn configure(&self, key: &str, value: Option<(&str, &str)>) {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let statement = match value {
+            None => format!("DELETE FROM settings WHERE key = {}", quoted(key)),
+            Some((value, version)) => format!(
+                "INSERT INTO settings VALUES ({}, {}, {}) ON CONFLICT (key) DO UPDATE SET value = excluded.value, \
+                 version = excluded.version",
+                quoted(key),
+                quoted(value),
+                quoted(version)
+            ),
+        };
+        self.0.sql(statement).await;
     }
 }

@@ -99,13 +99,17 @@ pub(super) async fn a_transaction_of_many_operations_works(subject: Subject) {
 
 /// Reads first one key, then the other: the second may be newer, never older, because both change as one.
 pub(super) async fn no_reader_sees_half_a_transaction(subject: Subject) {
-    let both = |number: u32| {
-        ["left", "right"].map(|name| Operation::Upsert(subject.write(name, &number.to_string()))).to_vec()
+    // Where the parts are seen one by one, a tag keeps the keys of a transaction together.
+    let [left, right] = match subject.has(Capability::TransactionsInParts) {
+        true => ["{tag}left", "{tag}right"],
+        false => ["left", "right"],
     };
+    let both =
+        |number: u32| [left, right].map(|name| Operation::Upsert(subject.write(name, &number.to_string()))).to_vec();
     subject.transact(both(0)).await.expect("transact");
     let over = Arc::new(AtomicBool::new(false));
     let mut readers = JoinSet::new();
-    for (first, second) in [("left", "right"), ("right", "left")] {
+    for (first, second) in [(left, right), (right, left)] {
         let (reader, over) = (subject.another().await, Arc::clone(&over));
         readers.spawn(async move {
             let number =

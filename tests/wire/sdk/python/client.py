@@ -10,6 +10,7 @@ import sys
 import grpc
 from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError
+from dapr.clients.grpc._crypto import DecryptOptions, EncryptOptions
 from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 from dapr.clients.grpc._state import Concurrency, StateOptions
 from dapr.clients.health import DaprHealth
@@ -70,6 +71,20 @@ def secrets(client, store):
     }
 
 
+def crypto(client, provider):
+    plain = bytes(range(256)) * 1000
+    options = EncryptOptions(component_name=provider, key_name="aes256", key_wrap_algorithm="AES")
+    sealed = client.encrypt(data=plain, options=options).read()
+    opened = client.decrypt(data=sealed, options=DecryptOptions(component_name=provider)).read()
+    spoilt = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    options = DecryptOptions(component_name=provider, key_name="aes256")
+    return {
+        "sealed": len(sealed),
+        "opened": opened == plain,
+        "spoilt": failure(lambda: client.decrypt(data=spoilt, options=options).read()),
+    }
+
+
 def metadata(client):
     client.set_metadata("set-by-python", "yes")
     told = client.get_metadata()
@@ -91,6 +106,8 @@ def main():
             answer["state"] = state(client, asked["state"])
         if "secrets" in asked:
             answer["secrets"] = secrets(client, asked["secrets"])
+        if "crypto" in asked:
+            answer["crypto"] = crypto(client, asked["crypto"])
         if "metadata" in asked:
             answer["metadata"] = metadata(client)
     print(json.dumps(answer))

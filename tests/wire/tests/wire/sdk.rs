@@ -91,6 +91,17 @@ async fn the_python_sdk_reaches_state_secrets_and_metadata() {
 }
 
 #[tokio::test]
+async fn the_python_sdk_encrypts_and_decrypts() {
+    let Some(client) = python("client.py") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let b = crate::crypto_api::with_keys(Sidecar::named("b"), &folder).start().await;
+    let answer = answer_of(for_python(client, &b, "grpc"), &json!({"crypto": "vault"})).await;
+    let crypto = &answer["crypto"];
+    assert_eq!((&crypto["opened"], &crypto["spoilt"]["code"]), (&json!(true), &json!("INTERNAL")));
+    assert!(crypto["sealed"].as_u64().unwrap() > 256_000 + 4 * 16);
+}
+
+#[tokio::test]
 async fn the_python_sdk_calls_an_app_written_with_it() {
     for protocol in ["http", "grpc"] {
         let (Some(client), Some(mut app)) = (python("client.py"), python("app.py")) else { return };

@@ -99,6 +99,7 @@ async fn open(
     let registration = registry.find(&component.spec.r#type, &component.spec.version).ok()?;
     let Constructor::SecretStore(make) = registration.constructor else { return None };
     let properties: Properties = component.spec.metadata.iter().map(|item| (item.name.clone(), item.text())).collect();
-    let host = Host::new("", "", Tasks::new(|_, _| ()));
+    let variables = environment.iter().collect();
+    let host = Host { variables, ..Host::new("", "", Tasks::new(|_, _| ())) };
     make(Setup { name: component.name().to_owned(), properties, host }).await.ok()
 }

@@ -105,3 +105,14 @@ fn a_key_is_never_shown() {
     let shown = format!("{:?}", keys(&[(PRIMARY, NEW.0, NEW.1), (SECONDARY, OLD.0, OLD.1)]));
     assert!(shown.contains("new") && !shown.contains("0001") && !shown.contains("ffee"), "{shown}");
 }
+
+#[test]
+fn a_sealed_value_is_bytes_whatever_it_was() {
+    let metadata =
+        Metadata::from([("contentType".to_owned(), "application/json".to_owned()), ("a".into(), "b".into())]);
+    let mut request = SetRequest { value: "1".into(), json: true, metadata, ..SetRequest::default() };
+    primary(NEW).seal_request(&mut request).unwrap();
+    assert!(!request.json);
+    assert_eq!(request.metadata, Metadata::from([("a".to_owned(), "b".to_owned())]));
+    assert_eq!(primary(NEW).open(&request.value).unwrap(), "1");
+}

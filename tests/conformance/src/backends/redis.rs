@@ -1,0 +1,190 @@
+//! The stores on Redis: on one server, through TLS, watched by sentinels, and on a cluster.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use servers::{Redis, RedisCluster, RedisSentinels};
+
+use crate::Capability::{
+    self, Etag, ExpireTime, KeepsEnd, KeyListing, Restart, Transactions, TransactionsInParts, Ttl,
+};
+use crate::configuration::{ConfigurationProfile, ConfigurationStores};
+use crate::lock::{LockProfile, LockStores};
+use crate::state::{Etags, Limits, StateProfile, StateStores};
+use crate::{Backend, Ground, Starting, Unavailable};
+
+pub(super) const STATE: &[Backend<StateStores>] = &[
+    state("redis", &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing, Restart], alone),
+    state("redis-tls", &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing, Restart], tls),
+    // A replica that becomes master may lack the last writes, unless they were strong.
+    state("redis-sentinel", &[Etag, Transactions, Ttl, KeepsEnd, ExpireTime, KeyListing], sentinel),
+    // Keys of several slots lie on several servers.
+    state(
+        "redis-cluster",
+        &[Etag, Transactions, TransactionsInParts, Ttl, KeepsEnd, ExpireTime, KeyListing, Restart],
+        cluster,
+    ),
+];
+
+pub(super) const CONFIGURATION: &[Backend<ConfigurationStores>] =
+    &[configuration("redis", &[Restart], alone), configuration("redis-sentinel", &[], sentinel)];
+
+pub(super) const LOCK: &[Backend<LockStores>] =
+    &[lock("redis", &[Restart], alone), lock("redis-sentinel", &[], sentinel)];
+
+const fn state(
+    name: &'static str,
+    capabilities: &'static [Capability],
+    start: fn() -> Starting,
+) -> Backend<StateStores> {
+    // A removal compares any ETag, as in the target.
+    let etags = Etags { foreign: "4711", malformed: &[] };
+    let limits = Limits { value_bytes: 512 << 20, key_bytes: 512 << 20, nul_in_keys: true };
+    let profile = StateProfile { etags, limits, shared: true, uses_given_clock: false };
+    Backend { name, component_type: "state.redis", version: "v1", capabilities, start, profile }
+}
+
+const fn configuration(
+    name: &'static str,
+    capabilities: &'static [Capability],
+    start: fn() -> Starting,
+) -> Backend<ConfigurationStores> {
+    let profile = ConfigurationProfile { metadata: &[], versions: true };
+    Backend { name, component_type: "configuration.redis", version: "v1", capabilities, start, profile }
+}
+
+const fn lock(name: &'static str, capabilities: &'static [Capability], start: fn() -> Starting) -> Backend<LockStores> {
+    Backend {
+        name,
+        component_type: "lock.redis",
+        version: "v1",
+        capabilities,
+        start,
+        profile: LockProfile { shared: true },
+    }
+}
+
+type Properties = Vec<(String, String)>;
+
+fn named(pairs: &[(&str, &str)]) -> Properties {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// What the grounds have in common.
+trait Set: Send + 'static {
+    fn properties(&self) -> Properties;
+    /// Kills what has the data and starts it again.
+    fn restart(&mut self);
+    /// The server to write configuration to.
+    fn writable(&self) -> &Redis;
+}
+
+struct Servers<S>(Arc<Mutex<S>>);
+
+#[async_trait]
+impl<S: Set> Ground for Servers<S> {
+    fn properties(&self) -> Properties {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).properties()
+    }
+
+    async fn restart(&self) {
+        let servers = Arc::clone(&self.0);
+        let restarting = move || servers.lock().unwrap_or_else(PoisonError::into_inner).restart();
+        tokio::task::spawn_blocking(restarting).await.expect("it starts again");
+    }
+
+    async fn configure(&self, key: &str, value: Option<(&str, &str)>) {
+        let servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = match value {
+            Some((value, version)) => servers.writable().command(&["SET", key, &format!("{value}||{version}")]),
+            None => servers.writable().command(&["DEL", key]),
+        };
+        done.expect("the server takes configuration");
+    }
+}
+
+fn start<S: Set>(make: fn() -> Option<S>) -> Starting {
+    Box::pin(async move {
+        let made = tokio::task::spawn_blocking(make).await.expect("a server starts, or says why not");
+        let servers = made.ok_or_else(|| Unavailable("redis-server is not installed".to_owned()))?;
+        Ok(Arc::new(Servers(Arc::new(Mutex::new(servers)))) as Arc<dyn Ground>)
+    })
+}
+
+fn alone() -> Starting {
+    start(|| Redis::alone().user("alice", "secret").durable().start())
+}
+
+fn tls() -> Starting {
+    start(|| Redis::alone().tls(true).durable().start())
+}
+
+impl Set for Redis {
+    fn properties(&self) -> Properties {
+        match self.tls() {
+            None => named(&[("redisHost", &self.address()), ("redisUsername", "alice"), ("redisPassword", "secret")]),
+            Some(tls) => named(&[
+                ("redisHost", &self.address()),
+                ("enableTLS", "true"),
+                ("insecureSkipTLSVerify", "true"),
+                ("clientCert", &tls.client_certificate),
+                ("clientKey", &tls.client_key),
+            ]),
+        }
+    }
+
+    fn restart(&mut self) {
+        self.kill();
+        Redis::restart(self);
+    }
+
+    fn writable(&self) -> &Redis {
+        self
+    }
+}
+
+fn sentinel() -> Starting {
+    start(|| RedisSentinels::start_with(1, Some("secret")))
+}
+
+impl Set for RedisSentinels {
+    fn properties(&self) -> Properties {
+        named(&[
+            ("redisHost", &self.addresses().join(",")),
+            ("failover", "true"),
+            ("sentinelMasterName", self.master_name()),
+            ("redisPassword", "secret"),
+            ("sentinelPassword", "secret"),
+        ])
+    }
+
+    fn restart(&mut self) {
+        panic!("a set that sentinels watch fails over instead: tested in components/redis");
+    }
+
+    fn writable(&self) -> &Redis {
+        &self.servers[0]
+    }
+}
+
+fn cluster() -> Starting {
+    start(|| RedisCluster::start_with(&Redis::alone().durable()))
+}
+
+impl Set for RedisCluster {
+    fn properties(&self) -> Properties {
+        named(&[("redisHost", &self.addresses().join(",")), ("redisType", "cluster")])
+    }
+
+    fn restart(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::kill);
+        self.nodes.iter_mut().for_each(Redis::restart);
+        while !self.is_whole() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    fn writable(&self) -> &Redis {
+        &self.nodes[0]
+    }
+}

@@ -1,0 +1,11 @@
+//! Faults for processes that keep something, and the record of what they acknowledged, which must survive them. A test
+//! takes a subject (a process under load), a fault, and holds the subject against the record afterwards. Only tests use it.
+
+pub mod command;
+#[cfg(target_os = "linux")]
+pub mod disk;
+pub mod process;
+pub mod random;
+pub mod record;
+pub mod sidecar;
+pub mod trace;

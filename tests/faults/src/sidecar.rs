@@ -1,0 +1,297 @@
+//! What is put under faults: something that stores several values at once and reads them back, with many clients at it.
+//! Here a sidecar over its HTTP API, with any state store; other subjects implement [`Subject`].
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::future::Future;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::process::Process;
+use crate::record::{Count, Record};
+
+/// How long a start and an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a write was not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The connection ended: nobody knows.
+    Lost(String),
+    /// It was answered, with this.
+    Answered(String),
+}
+
+/// Something that keeps values.
+pub trait Subject: Clone + Send + Sync + 'static {
+    /// A connection to it.
+    type Client: Client;
+
+    /// Starts it with everything it keeps in `folder`, as the last arguments of the command `around`, if that is not
+    /// empty.
+    fn start(&self, folder: &Path, around: &[&str]) -> Process;
+
+    /// Connects, once it is ready.
+    fn connect(&self) -> impl Future<Output = Result<Self::Client, String>> + Send;
+}
+
+/// A connection.
+pub trait Client: Send {
+    /// Stores all or nothing.
+    fn write(&mut self, values: &[(String, String)]) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// The values of the keys that are there.
+    fn read(&mut self, keys: &[String]) -> impl Future<Output = Result<BTreeMap<String, String>, String>> + Send;
+}
+
+/// A sidecar with one state store, and a hub of its own if it needs one.
+#[derive(Debug, Clone)]
+pub struct Sidecar {
+    component: String,
+    with_hub: bool,
+    port: u16,
+    others: [u16; 3],
+}
+
+impl Sidecar {
+    /// With the store `store` of this type and metadata, in which `{folder}` stands for the folder of what is kept and
+    /// `{beside}` for that of everything else.
+    #[must_use]
+    pub fn with_store(component_type: &str, metadata: &[(&str, &str)]) -> Self {
+        let items: String =
+            metadata.iter().map(|(name, value)| format!("  - name: {name}\n    value: \"{value}\"\n")).collect();
+        let component = format!(
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: store\nspec:\n  type: {component_type}\n  \
+             version: v1\n  metadata:\n{items}"
+        );
+        let port = testkit::free_port;
+        Self { component, with_hub: false, port: port(), others: [port(), port(), port()] }
+    }
+
+    /// With `state.sqlite` on the file `state.db`.
+    #[must_use]
+    pub fn on_sqlite() -> Self {
+        Self::with_store("state.sqlite", &[("connectionString", "{folder}/state.db")])
+    }
+
+    /// With `state.embedded` on a hub that is started, killed and traced together with it.
+    #[must_use]
+    pub fn on_hub() -> Self {
+        let sidecar = Self::with_store("state.embedded", &[("socket", "{beside}/hub.sock")]);
+        Self { with_hub: true, ..sidecar }
+    }
+}
+
+impl Subject for Sidecar {
+    type Client = Http;
+
+    fn start(&self, folder: &Path, around: &[&str]) -> Process {
+        // Next to the folder, so that a fault of its disk meets what is kept and nothing else.
+        let beside = folder.with_file_name("sidecar");
+        fs::create_dir_all(beside.join("resources")).expect("the folder can be made");
+        let component = self.component.replace("{folder}", &folder.display().to_string());
+        let component = component.replace("{beside}", &beside.display().to_string());
+        fs::write(beside.join("resources/store.yaml"), component).expect("the resource can be written");
+        let mut command = testkit::Program::under_test().to_command();
+        let [grpc, internal, metrics] = self.others;
+        command.arg("--app-id=faults").arg(format!("--resources-path={}", beside.join("resources").display()));
+        command.arg(format!("--dapr-http-port={}", self.port)).arg(format!("--dapr-grpc-port={grpc}"));
+        command.arg(format!("--dapr-internal-grpc-port={internal}")).arg(format!("--metrics-port={metrics}"));
+        if self.with_hub {
+            command = beside_hub(&command, &beside.join("hub.sock"), &folder.join("hub"));
+        }
+        Process::start(within(around, &command), &beside.join("log"))
+    }
+
+    async fn connect(&self) -> Result<Http, String> {
+        let began = Instant::now();
+        loop {
+            let ready = async {
+                let mut client = Http::connect(self.port).await?;
+                client.read(&[Record::counter(0)]).await?;
+                Ok(client)
+            };
+            match ready.await {
+                Err(error) if began.elapsed() > PATIENCE => return Err(format!("it does not get ready: {error}")),
+                Err::<_, String>(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Ok(client) => return Ok(client),
+            }
+        }
+    }
+}
+
+/// Starts a hub in the background, then the sidecar in place of the shell.
+fn beside_hub(sidecar: &Command, socket: &Path, data: &Path) -> Command {
+    let script = r#""$1" hub --socket "$2" --data-dir "$3" --idle-timeout 0s & shift 3; exec "$@""#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(sidecar.get_program()).arg(socket).arg(data);
+    shell.arg(sidecar.get_program()).args(sidecar.get_args());
+    shell
+}
+
+/// A command as the last arguments of another.
+fn within(around: &[&str], command: &Command) -> Command {
+    let Some((program, arguments)) = around.split_first() else {
+        let mut same = Command::new(command.get_program());
+        same.args(command.get_args());
+        return same;
+    };
+    let mut outer = Command::new(program);
+    outer.args(arguments).arg(command.get_program()).args(command.get_args());
+    outer
+}
+
+/// One connection to the HTTP API, kept.
+#[derive(Debug)]
+pub struct Http {
+    stream: BufReader<TcpStream>,
+}
+
+impl Http {
+    async fn connect(port: u16) -> Result<Self, String> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| error.to_string())?;
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    async fn post(&mut self, path: &str, body: &Value) -> Result<(u16, String), String> {
+        let exchange = async {
+            let body = body.to_string();
+            let request = format!(
+                "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \
+                 {}\r\n\r\n{body}",
+                body.len()
+            );
+            self.stream.get_mut().write_all(request.as_bytes()).await?;
+            let (mut status, mut length) = (0, 0);
+            loop {
+                let mut line = String::new();
+                if self.stream.read_line(&mut line).await? == 0 {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+                let line = line.trim_end();
+                if line.is_empty() {
+                    break;
+                }
+                if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
+                    status = rest.get(..3).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+                } else if let Some((name, value)) = line.split_once(':')
+                    && name.eq_ignore_ascii_case("content-length")
+                {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+            }
+            let mut body = vec![0; length];
+            self.stream.read_exact(&mut body).await?;
+            Ok::<_, std::io::Error>((status, String::from_utf8_lossy(&body).into_owned()))
+        };
+        let answer = tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| "no answer in time".to_owned())?;
+        answer.map_err(|error| error.to_string())
+    }
+}
+
+impl Client for Http {
+    async fn write(&mut self, values: &[(String, String)]) -> Result<(), Refusal> {
+        let operations: Vec<Value> = values
+            .iter()
+            .map(|(key, value)| json!({"operation": "upsert", "request": {"key": key, "value": value}}))
+            .collect();
+        let body = json!({ "operations": operations });
+        match self.post("/v1.0/state/store/transaction", &body).await {
+            Ok((204, _)) => Ok(()),
+            Ok((status, text)) => Err(Refusal::Answered(format!("{status} {text}"))),
+            Err(error) => Err(Refusal::Lost(error)),
+        }
+    }
+
+    async fn read(&mut self, keys: &[String]) -> Result<BTreeMap<String, String>, String> {
+        let (status, text) = self.post("/v1.0/state/store/bulk", &json!({ "keys": keys })).await?;
+        if status != 200 {
+            return Err(format!("{status} {text}"));
+        }
+        let items: Vec<Value> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let mut found = BTreeMap::new();
+        for item in items {
+            if let Some(error) = item.get("error") {
+                return Err(error.to_string());
+            }
+            if let (Some(key), Some(value)) = (item["key"].as_str(), item["data"].as_str()) {
+                found.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Clients that write as fast as they are answered.
+#[derive(Debug)]
+pub struct Load {
+    clients: JoinSet<Vec<String>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Load {
+    /// Starts `clients` of them; what they are told goes into the record.
+    #[must_use]
+    pub fn begin<S: Subject>(subject: &S, record: &Record, clients: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut running = JoinSet::new();
+        for client in 0..clients {
+            let (subject, record, stop) = (subject.clone(), record.clone(), Arc::clone(&stop));
+            running.spawn(async move { write_until(&subject, &record, client, &stop).await });
+        }
+        Self { clients: running, stop }
+    }
+
+    /// Stops them; says what refusals were answered.
+    ///
+    /// # Panics
+    /// When a client did.
+    pub async fn end(mut self) -> Vec<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut refusals = Vec::new();
+        while let Some(ended) = self.clients.join_next().await {
+            refusals.extend(ended.expect("a client ended well"));
+        }
+        refusals
+    }
+}
+
+async fn write_until<S: Subject>(subject: &S, record: &Record, client: usize, stop: &AtomicBool) -> Vec<String> {
+    let Ok(mut connection) = subject.connect().await else { return Vec::new() };
+    let mut refusals = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let number = record.send_next(client);
+        match connection.write(&Record::writes(client, number)).await {
+            Ok(()) => record.acknowledge(client, number),
+            Err(Refusal::Answered(text)) => refusals.push(text),
+            Err(Refusal::Lost(_)) => break,
+        }
+    }
+    refusals
+}
+
+/// Holds what the subject has against what clients knew; the record goes on from what was found.
+///
+/// # Errors
+/// Sentences about what is lost or wrong.
+pub async fn audit<S: Subject>(subject: &S, record: &Record, knew: &BTreeMap<usize, Count>) -> Result<(), String> {
+    let mut connection = subject.connect().await?;
+    let mut wrong = Vec::new();
+    for (client, count) in knew {
+        let found = connection.read(&Record::keys(*client)).await?;
+        match Record::audit(*client, *count, &found) {
+            Ok(last) => record.go_on_from(*client, last),
+            Err(sentence) => wrong.push(sentence),
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+}
