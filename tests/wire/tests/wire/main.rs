@@ -10,6 +10,7 @@ mod cors;
 mod crypto_api;
 mod endpoints;
 mod headers;
+mod hub;
 mod identity;
 mod invoke_grpc;
 mod invoke_http;
