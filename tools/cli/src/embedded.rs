@@ -235,7 +235,7 @@ mod tests {
             let component: Value = serde_json::from_str(first).unwrap();
             assert_eq!(component["spec"]["type"], "state.embedded");
             assert_eq!(component["scopes"], json!(["a"]));
-            let names: Vec<&str> = metadata(&component).map(|item| text_of(item)).collect();
+            let names: Vec<&str> = metadata(&component).map(text_of).collect();
             assert_eq!(names, ["actorStateStore", "socket", "database"]);
             assert_eq!(field(&component, "database").unwrap()["value"], "redis-2");
         });
