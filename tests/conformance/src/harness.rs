@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
@@ -23,6 +23,9 @@ use crate::{Backend, Capability, Check, Ground, Kind, Starting, Unavailable, bac
 
 /// How long one check may take. Far more than any needs: it is there to end what hangs.
 const LONGEST: Duration = Duration::from_secs(180);
+
+/// How many checks run at once.
+const THREADS: usize = 8;
 
 /// The servers of this run, by kind and backend.
 type Grounds = Mutex<BTreeMap<String, Arc<OnceCell<Prepared>>>>;
@@ -45,11 +48,12 @@ struct Run {
 /// # Panics
 /// When the machine gives no threads.
 pub fn main() -> ExitCode {
-    let runtime = Runtime::new().expect("a runtime");
+    // Some grounds block a thread while they talk to their server; what is tested must go on meanwhile.
+    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().expect("a runtime");
     let run = Arc::new(Run { handle: runtime.handle().clone(), grounds: Mutex::default(), skipped: Mutex::default() });
     let mut arguments = Arguments::from_args();
     // Most checks wait for a server or for time to pass.
-    arguments.test_threads.get_or_insert(8);
+    arguments.test_threads.get_or_insert(THREADS);
     let conclusion = libtest_mimic::run(&arguments, trials(&run));
     // Servers stop when they are dropped, which a static or an exit would not do.
     runtime.block_on(async { run.grounds.lock().unwrap_or_else(PoisonError::into_inner).clear() });
