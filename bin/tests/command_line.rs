@@ -3,7 +3,7 @@
 //! executable, or with another one (`TRILBY_TEST_SIDECAR=<path of the target's daprd>`). The apps are this very test, started
 //! again by the name of one test.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests are tests too")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "the helpers of tests are tests too")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
