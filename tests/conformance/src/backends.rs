@@ -53,10 +53,11 @@ pub(crate) const MISSING_SERVERS: &[(&str, &str)] = &[
     (
         "Kubernetes",
         "`secretstores.kubernetes` is tested against an API server of our own (`tests/wire/tests/wire/secrets_kubernetes.rs`), \
-     not against a cluster.",
+         not against a cluster.",
     ),
     (
-        "RedisJSON and RediSearch",
-        "`state.redis` refuses queries and JSON documents, which need these modules of the server.",
+        "Redis with RedisJSON and RediSearch",
+        "`state.redis` refuses queries, and values that the target would keep as documents there (`contentType` \
+         `application/json` on such a server).",
     ),
 ];

@@ -130,7 +130,9 @@ impl Subject for Sidecar {
 
 /// Starts a hub in the background, then the sidecar in place of the shell.
 fn beside_hub(sidecar: &Command, socket: &Path, data: &Path) -> Command {
-    let script = r#""$1" hub --socket "$2" --data-dir "$3" --idle-timeout 0s & shift 3; exec "$@""#;
+    // A sidecar that comes before its hub would wait a moment too long.
+    let script = r#"rm -f "$2"; "$1" hub --socket "$2" --data-dir "$3" --idle-timeout 0s &
+        while [ ! -S "$2" ]; do sleep 0.01; done; shift 3; exec "$@""#;
     let mut shell = Command::new("sh");
     shell.args(["-c", script, "sh"]).arg(sidecar.get_program()).arg(socket).arg(data);
     shell.arg(sidecar.get_program()).args(sidecar.get_args());

@@ -37,8 +37,15 @@ const EXCEPTIONS: &[Exception] = &[
 
 /// Crates with lints of their own; each says why in its manifest. Generated code, code that exists only to fail tests, and one
 /// line that the language calls unsafe.
-const OWN_LINTS: &[&str] =
-    &["contracts/wire", "base/footprint", "tests/conformance", "tests/servers", "tests/testkit", "tests/wire"];
+const OWN_LINTS: &[&str] = &[
+    "contracts/wire",
+    "base/footprint",
+    "tests/conformance",
+    "tests/faults",
+    "tests/servers",
+    "tests/testkit",
+    "tests/wire",
+];
 
 /// Problems with what the members' manifests say for themselves.
 pub(crate) fn check(workspace: &Workspace) -> Vec<Problem> {

@@ -168,12 +168,12 @@ impl Set for RedisSentinels {
 }
 
 fn cluster() -> Starting {
-    start(|| RedisCluster::start_with(&Redis::alone().durable()))
+    start(|| RedisCluster::start_with(&Redis::alone().password("secret").durable()))
 }
 
 impl Set for RedisCluster {
     fn properties(&self) -> Properties {
-        named(&[("redisHost", &self.addresses().join(",")), ("redisType", "cluster")])
+        named(&[("redisHost", &self.addresses().join(",")), ("redisType", "cluster"), ("redisPassword", "secret")])
     }
 
     fn restart(&mut self) {
