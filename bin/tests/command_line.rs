@@ -39,6 +39,9 @@ scenarios! {
     an_interrupt_ends_sidecar_and_app_in_order,
     a_killed_run_leaves_nothing_running,
     what_runs_nowhere_is_said_to_run_nowhere,
+    apps_without_resources_keep_their_state_in_the_hub,
+    two_runs_share_what_is_in_the_hub_and_outlive_its_kill,
+    a_redis_that_is_not_there_is_replaced_when_asked,
 }
 
 /// The test that is the app when `run` starts it; otherwise it has nothing to do.
@@ -78,6 +81,7 @@ impl World {
 
     fn play(self, scenario: fn(&Self)) {
         scenario(&self);
+        self.finish(&["hub", "stop"]);
         assert_eq!(self.left_running(), Vec::<String>::new(), "something is left running");
         assert_eq!(std::fs::read_dir(self.place.path().join("runtime/runs")).map_or(0, Iterator::count), 0);
     }
@@ -88,10 +92,15 @@ impl World {
         for variable in ["APP_ID", "APP_PORT", "DAPR_HOST_IP", "XDG_RUNTIME_DIR", "TRILBY_SIDECAR", "TRILBY_REGISTRY"] {
             command.env_remove(variable);
         }
+        for variable in ["TRILBY_HUB_SOCKET", "TRILBY_DATA_DIR", "XDG_DATA_HOME"] {
+            command.env_remove(variable);
+        }
         if let Some(sidecar) = &self.sidecar {
             command.env("TRILBY_SIDECAR", sidecar);
         }
         command.env("TRILBY_RUNTIME_DIR", self.place.path().join("runtime")).env("HOME", self.place.path());
+        // Should a scenario fail, its hub does not stay.
+        command.env("TRILBY_HUB_IDLE_TIMEOUT", "60s");
         command
     }
 
@@ -113,7 +122,9 @@ impl World {
         let ours = processes.filter(|process| {
             String::from_utf8_lossy(&std::fs::read(process.join("environ")).unwrap_or_default()).contains(&mark)
         });
-        ours.map(|process| std::fs::read_to_string(process.join("cmdline")).unwrap_or_default()).collect()
+        let lines = ours.map(|process| std::fs::read_to_string(process.join("cmdline")).unwrap_or_default());
+        // The hub outlives a run, as it should.
+        lines.filter(|line| !line.contains("\0hub\0serve\0")).collect()
     }
 
     fn start(&self, arguments: &[&str]) -> Running {
@@ -427,3 +438,112 @@ BTADAQH/MAUGAytlcANBAMPWJ15y2kb0bmf0QzIZkx1CDM084LLW6pRic5Pt9bJd\n\
 GTmuCTlKgDuL4F9B8QQr+fpqMVCRcWFJ9npUl8gSRA0=\n\
 -----END CERTIFICATE-----\n\
 ";
+
+/// The API of a sidecar on a port, once `run` says that it is up.
+fn started(world: &World, arguments: &[&str]) -> (Running, u16, String) {
+    let port = free_port();
+    let api = port.to_string();
+    let mut run = world.start(&[&["run", "-H", &api], arguments].concat());
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut told = String::new();
+    for line in lines.by_ref() {
+        told += &line;
+        told += "\n";
+        if line.contains("up and running") {
+            std::thread::spawn(move || lines.for_each(drop));
+            return (run, port, told);
+        }
+    }
+    let mut text = String::new();
+    run.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    panic!("it did not start: {told}{text}");
+}
+
+fn stop(mut run: Running) {
+    signal(&run, Signal::SIGINT);
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+}
+
+fn save(port: u16, store: &str, value: &str) -> String {
+    let body = format!(r#"[{{"key":"k","value":{value}}}]"#);
+    request(u64::from(port), &format!("POST /v1.0/state/{store}"), &body)
+}
+
+fn load(port: u16, store: &str) -> String {
+    request(u64::from(port), &format!("GET /v1.0/state/{store}/k"), "")
+}
+
+fn hub_process(world: &World) -> i32 {
+    let status = world.finish(&["hub", "status", "--json"]);
+    let status: serde_json::Value =
+        serde_json::from_slice(&status.stdout).unwrap_or_else(|_| panic!("{}", error(&status)));
+    i32::try_from(status["pid"].as_i64().unwrap()).unwrap()
+}
+
+fn apps_without_resources_keep_their_state_in_the_hub(world: &World) {
+    if world.sidecar.is_some() {
+        return;
+    }
+    let orders = world.id("orders");
+    let (run, port, told) = started(world, &["-a", &orders]);
+    assert!(told.contains("No resources are given") && told.contains("statestore"), "{told}");
+    assert_eq!(save(port, "statestore", "5"), "");
+    stop(run);
+    let (run, port, _) = started(world, &["-a", &orders]);
+    assert_eq!(load(port, "statestore"), "5");
+    let metadata = request(u64::from(port), "GET /v1.0/metadata", "");
+    assert!(metadata.contains("state.embedded") && metadata.contains("ACTOR"), "{metadata}");
+    let status = world.finish(&["hub", "status"]);
+    let text = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(text.contains(&format!("{orders} (statestore)")) && text.contains("trilby run"), "{text}");
+    stop(run);
+}
+
+fn two_runs_share_what_is_in_the_hub_and_outlive_its_kill(world: &World) {
+    if world.sidecar.is_some() {
+        return;
+    }
+    // No socket is named: the sidecar finds the hub of its run.
+    let store = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: shared}\nspec:\n  type: state.embedded\n  \
+                 version: v1\n  metadata: [{name: keyPrefix, value: none}]\n";
+    world.write("resources/store.yaml", store);
+    let (orders, bills) = (world.id("orders"), world.id("bills"));
+    let (one, first, _) = started(world, &["-a", &orders, "--resources-path", "resources"]);
+    let (other, second, _) = started(world, &["-a", &bills, "--resources-path", "resources"]);
+    assert_eq!(save(first, "shared", "1"), "");
+    assert_eq!(load(second, "shared"), "1");
+    let before = hub_process(world);
+    kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
+    assert_eq!(load(second, "shared"), "1");
+    assert_eq!(save(second, "shared", "2"), "");
+    assert_eq!(load(first, "shared"), "2");
+    assert_ne!(hub_process(world), before);
+    stop(one);
+    // The run that has started the hub again does not take it along.
+    assert_eq!(load(second, "shared"), "2");
+    stop(other);
+    assert!(hub_process(world) > 0);
+}
+
+fn a_redis_that_is_not_there_is_replaced_when_asked(world: &World) {
+    if world.sidecar.is_some() {
+        return;
+    }
+    let address = format!("localhost:{}", free_port());
+    let component = |kind: &str, name: &str| {
+        format!(
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{name: {name}}}\nspec:\n  type: {kind}.redis\n  version: v1\n  \
+             metadata: [{{name: redisHost, value: '{address}'}}]\n"
+        )
+    };
+    world.write("resources/state.yaml", &component("state", "store"));
+    world.write("resources/lock.yaml", &component("lock", "locks"));
+    let orders = world.id("orders");
+    let (run, port, _) = started(world, &["-a", &orders, "--resources-path", "resources", "--embedded"]);
+    assert_eq!(save(port, "store", "7"), "");
+    assert_eq!(load(port, "store"), "7");
+    let metadata = request(u64::from(port), "GET /v1.0/metadata", "");
+    assert!(metadata.contains("state.embedded") && !metadata.contains("redis"), "{metadata}");
+    stop(run);
+    assert!(std::fs::read_dir(world.place.path().join("runtime/embedded")).unwrap().next().is_none());
+}

@@ -20,7 +20,12 @@ pub(crate) struct Output {
 }
 
 const GENERATORS: &[fn(&Path) -> anyhow::Result<Output>] =
-    &[crate::gen_wire::generate, crate::gen_errors::generate, crate::gen_conformance::generate];
+    &[
+        crate::gen_wire::generate,
+        crate::gen_errors::generate,
+        crate::gen_components::generate,
+        crate::gen_conformance::generate,
+    ];
 
 /// Runs every generator. The only argument is `--check`.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 mod check;
+mod gen_components;
 mod gen_conformance;
 mod gen_errors;
 mod gen_wire;

@@ -14,8 +14,11 @@ const PASSWORD: &str = "trilby-secret";
 /// A server that runs as long as it is kept, and the lines that say where it is.
 type Started = (Box<dyn Any>, String);
 
-/// Each server by name. `None` where it is not installed.
-const SERVERS: &[(&str, fn(&Path) -> anyhow::Result<Option<Started>>)] = &[
+/// Starts one, with a folder for files that clients need. `None` where it is not installed.
+type Start = fn(&Path) -> anyhow::Result<Option<Started>>;
+
+/// Each server by name.
+const SERVERS: &[(&str, Start)] = &[
     ("redis", redis),
     ("redis-tls", redis_tls),
     ("redis-user", redis_user),

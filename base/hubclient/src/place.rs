@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_socket_is_looked_for_where_it_was_moved_to() {
         let own = PathBuf::from(format!("/tmp/trilby-{}/hub.sock", nix::unistd::getuid()));
-        assert_eq!(candidates(&[]), [own.clone()]);
+        assert_eq!(candidates(&[]), std::slice::from_ref(&own));
         assert_eq!(
             candidates(&[("XDG_RUNTIME_DIR", "/run/user/7")]),
             [PathBuf::from("/run/user/7/trilby/hub.sock"), own]

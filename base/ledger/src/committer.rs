@@ -119,7 +119,7 @@ impl Committer {
             Err(error) => self.fail(error),
         }
         for answer in answers {
-            answer(written.as_ref().map(|()| ()));
+            answer(written.as_ref().copied());
         }
     }
 

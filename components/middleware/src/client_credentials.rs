@@ -1,7 +1,6 @@
 //! `middleware.http.oauth2clientcredentials`: adds a token that it obtains with a client's own credentials. One token serves
 //! all requests until shortly before it ends; a request that gets none is stopped.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::pattern::PathFilter;
-use crate::token_endpoint::{Style, TokenEndpoint};
+use crate::token_endpoint::{Parameter, Style, TokenEndpoint};
 use crate::{answer, fetch};
 
 /// How long a token is used whose server does not say how long it counts.
@@ -53,7 +52,7 @@ pub(crate) struct ClientCredentialsSettings {
 
 struct ClientCredentials {
     endpoint: TokenEndpoint,
-    grant: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    grant: Vec<Parameter<'static>>,
     header: HeaderName,
     filter: PathFilter,
     /// The lock is held while a token is obtained, so that requests wait for one answer instead of asking as well.
@@ -96,14 +95,14 @@ pub(crate) fn construct(setup: Setup) -> Constructing<dyn HttpMiddleware> {
 }
 
 /// The parameters of the grant. A further parameter may take the place of `grant_type`, not of `scope`, as in the target.
-fn grant(settings: &ClientCredentialsSettings) -> Result<Vec<(Cow<'static, str>, Cow<'static, str>)>, Error> {
+fn grant(settings: &ClientCredentialsSettings) -> Result<Vec<Parameter<'static>>, Error> {
     let more: Vec<(String, String)> =
         form_urlencoded::parse(settings.endpoint_params_query.as_bytes()).into_owned().collect();
     if more.iter().any(|(name, _)| name == "scope") {
         let message = "metadata field endpointParamsQuery may not set scope: use scopes";
         return Err(Error::new(ErrorKind::InvalidArgument, message));
     }
-    let mut grant: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
+    let mut grant: Vec<Parameter<'static>> = Vec::new();
     if !more.iter().any(|(name, _)| name == "grant_type") {
         grant.push(("grant_type".into(), "client_credentials".into()));
     }

@@ -7,7 +7,6 @@
 mod seal;
 mod sessions;
 
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 
 use crate::pattern::PathFilter;
-use crate::token_endpoint::{Style, TokenEndpoint};
+use crate::token_endpoint::{Parameter, Style, TokenEndpoint};
 use crate::{answer, fetch};
 use seal::{Login, Seal};
 use sessions::Sessions;
@@ -179,7 +178,7 @@ impl OAuth2 {
         let Some(code) = parameter(uri, "code").filter(|code| !code.is_empty()) else {
             return answer::text(StatusCode::BAD_REQUEST, "code not found");
         };
-        let mut grant: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+        let mut grant: Vec<Parameter<'_>> =
             vec![("grant_type".into(), "authorization_code".into()), ("code".into(), code.into())];
         if !self.redirect_url.is_empty() {
             grant.push(("redirect_uri".into(), self.redirect_url.as_str().into()));

@@ -18,6 +18,9 @@ use crate::fetch::{Document, fetch};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// Name and value of a parameter of a grant.
+pub(crate) type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// How a client says who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -73,7 +76,7 @@ impl TokenEndpoint {
     ///
     /// # Errors
     /// When the server gives none.
-    pub(crate) async fn request(&self, grant: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<Token, Error> {
+    pub(crate) async fn request(&self, grant: &[Parameter<'_>]) -> Result<Token, Error> {
         match Style::of(self.style.load(Ordering::Relaxed)) {
             Style::Unknown => match self.request_by(grant, Style::InHeader).await {
                 Ok(token) => {
@@ -93,11 +96,11 @@ impl TokenEndpoint {
         }
     }
 
-    async fn request_by(&self, grant: &[(Cow<'_, str>, Cow<'_, str>)], style: Style) -> Result<Token, Error> {
+    async fn request_by(&self, grant: &[Parameter<'_>], style: Style) -> Result<Token, Error> {
         read(&fetch(&self.http, self.compose(grant, style)?).await?)
     }
 
-    fn compose(&self, grant: &[(Cow<'_, str>, Cow<'_, str>)], style: Style) -> Result<Request<HttpBody>, Error> {
+    fn compose(&self, grant: &[Parameter<'_>], style: Style) -> Result<Request<HttpBody>, Error> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(grant);
         if style == Style::InBody {

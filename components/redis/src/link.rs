@@ -18,6 +18,9 @@ use crate::failure::Failure;
 use crate::settings::Connecting;
 use crate::wire::{Request, Wire};
 
+/// After how long without a call a connection is asked whether it still works.
+const RESTED: Duration = Duration::from_secs(1);
+
 /// A shared connection; clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Link {
@@ -115,7 +118,7 @@ impl Link {
         };
         let mut attempt = 0;
         loop {
-            let failure = match self.live().await {
+            let failure = match self.proven().await {
                 Ok(live) => match in_time(limit, live.wire.clone().ask(request)).await {
                     Ok(answer) => return Ok(answer),
                     Err(failure) => {
@@ -133,8 +136,26 @@ impl Link {
         }
     }
 
-    /// The connection, or a new one.
-    async fn live(&self) -> Result<Live, Failure> {
+    /// The connection, or a new one. One that has rested is asked first whether it still works: servers and routers close
+    /// what is idle, and a write on a closed connection could not be told from one whose answer is lost.
+    async fn proven(&self) -> Result<Live, Failure> {
+        let (live, rested) = self.live().await?;
+        if !rested {
+            return Ok(live);
+        }
+        let ping = redis::cmd("PING");
+        let mut asked = live.wire.clone();
+        match in_time(self.shared.connecting.read, asked.ask(Request::Command(&ping))).await {
+            Ok(_) => Ok(live),
+            Err(failure) => {
+                self.judge(&live, &failure);
+                self.live().await.map(|(live, _)| live)
+            }
+        }
+    }
+
+    /// The connection, or a new one, and whether nobody has used it for a while.
+    async fn live(&self) -> Result<(Live, bool), Failure> {
         let mut waiting = {
             let mut state = self.shared.lock();
             if self.shared.closed.is_cancelled() {
@@ -142,8 +163,9 @@ impl Link {
             }
             match &mut *state {
                 State::Connected { live, used } if self.shared.is_good(live, *used) => {
+                    let rested = used.elapsed() > RESTED;
                     *used = Instant::now();
-                    return Ok(live.clone());
+                    return Ok((live.clone(), rested));
                 }
                 // A task that ended badly left its channel closed.
                 State::Dialing(waiting) if waiting.has_changed().is_ok() => waiting.clone(),
@@ -157,7 +179,8 @@ impl Link {
             }
         };
         let answer = waiting.wait_for(Option::is_some).await.map_err(|_| Failure::NoConnection)?;
-        answer.clone().unwrap_or(Err(Failure::NoConnection))
+        let outcome = answer.clone().unwrap_or(Err(Failure::NoConnection));
+        outcome.map(|live| (live, false))
     }
 
     fn judge(&self, live: &Live, failure: &Failure) {

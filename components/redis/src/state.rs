@@ -49,14 +49,44 @@ struct Store {
     clock: Clock,
     usual_life: Option<i64>,
     replicas: usize,
-    /// Whether the server says when a key ends, and not only in how long.
-    says_when: bool,
+    ends: Ends,
     /// Whether the server keeps JSON documents, which the target then uses for values that are declared to be JSON.
     keeps_json: bool,
     /// Where transactions over several slots of a cluster wait for each other.
     lines: Vec<Mutex<()>>,
     said_replicas_missing: AtomicBool,
     said_slots_apart: AtomicBool,
+}
+
+/// What the server says of the end of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// When it is.
+    Told,
+    /// In how long it is: an older server.
+    Ahead,
+    /// Nothing to this user.
+    Untold,
+}
+
+impl Ends {
+    async fn find_out(link: &Link) -> Self {
+        for ends in [Self::Told, Self::Ahead] {
+            let mut question = cmd(ends.command());
+            question.arg("trilby");
+            if link.ask(Request::Command(&question), Effect::Read).await.is_ok() {
+                return ends;
+            }
+        }
+        Self::Untold
+    }
+
+    fn command(self) -> &'static str {
+        match self {
+            Self::Told => "PEXPIRETIME",
+            Self::Ahead | Self::Untold => "PTTL",
+        }
+    }
 }
 
 /// Makes a store; the server must be there.
@@ -88,7 +118,7 @@ impl Store {
             clock: setup.host.clock,
             usual_life: settings.ttl_in_seconds,
             replicas,
-            says_when: has_command(&link, "PEXPIRETIME").await,
+            ends: Ends::find_out(&link).await,
             keeps_json: has_command(&link, "JSON.GET").await,
             link,
             lines: (0..LINES).map(|_| Mutex::new(())).collect(),
@@ -98,10 +128,12 @@ impl Store {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Stored>, Error> {
-        let end = if self.says_when { "PEXPIRETIME" } else { "PTTL" };
-        let mut both = pipe();
-        both.cmd("HGETALL").arg(key).cmd(end).arg(key);
-        match self.link.ask(Request::Pipeline(&both, key), Effect::Read).await {
+        let mut questions = pipe();
+        questions.cmd("HGETALL").arg(key);
+        if self.ends != Ends::Untold {
+            questions.cmd(self.ends.command()).arg(key);
+        }
+        match self.link.ask(Request::Pipeline(&questions, key), Effect::Read).await {
             Ok(answer) => self.stored(answer),
             // Written by something older: a plain value.
             Err(failure) if failure.code() == Some("WRONGTYPE") => self.read_plain(key).await,
@@ -121,7 +153,7 @@ impl Store {
     fn stored(&self, answer: Value) -> Result<Option<Stored>, Error> {
         let Value::Array(answers) = answer else { return Err(unexpected()) };
         let mut answers = answers.into_iter();
-        let (Some(fields), Some(Value::Int(end))) = (answers.next(), answers.next()) else { return Err(unexpected()) };
+        let (Some(fields), end) = (answers.next(), answers.next()) else { return Err(unexpected()) };
         let fields: Vec<(Vec<u8>, Vec<u8>)> = redis::from_redis_value(fields).map_err(|_| unexpected())?;
         if fields.is_empty() {
             return Ok(None);
@@ -131,13 +163,18 @@ impl Store {
             return Err(Error::new(ErrorKind::Internal, "required hash field 'data' or 'version' was not found"));
         };
         let version = String::from_utf8(version).map_err(|_| unexpected())?;
-        Ok(Some(Stored { data: Bytes::from(data), etag: Some(version.into()), metadata: self.end_metadata(end) }))
+        Ok(Some(Stored {
+            data: Bytes::from(data),
+            etag: Some(version.into()),
+            metadata: self.end_metadata(end.as_ref()),
+        }))
     }
 
     /// `end` is negative for a value that lives for ever.
-    fn end_metadata(&self, end: i64) -> Metadata {
-        let Ok(end) = u64::try_from(end) else { return Metadata::new() };
-        let from = if self.says_when { UNIX_EPOCH } else { self.clock.now() };
+    fn end_metadata(&self, end: Option<&Value>) -> Metadata {
+        let Some(Value::Int(end)) = end else { return Metadata::new() };
+        let Ok(end) = u64::try_from(*end) else { return Metadata::new() };
+        let from = if self.ends == Ends::Told { UNIX_EPOCH } else { self.clock.now() };
         let end = from.checked_add(Duration::from_millis(end)).unwrap_or(SystemTime::UNIX_EPOCH);
         let seconds = end.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default();
         let seconds = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());

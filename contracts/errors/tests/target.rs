@@ -30,9 +30,12 @@ fn shape_of_format(format: &str) -> String {
     format.replace("%s", "%").replace("%v", "%").replace("%d", "%")
 }
 
-/// Codes of APIs that the target does not have.
-const OWN: &[(&str, &str, &str)] =
-    &[("ERR_STATE_KEYS", "", "state"), ("ERR_STATE_STORE_NOT_SUPPORTED", "DAPR_STATE_KEYS_NOT_SUPPORTED", "state")];
+/// Codes of what the target does not have.
+const OWN: &[(&str, &str, &str)] = &[
+    ("ERR_MIDDLEWARE_NOT_LOADED", "", "common"),
+    ("ERR_STATE_KEYS", "", "state"),
+    ("ERR_STATE_STORE_NOT_SUPPORTED", "DAPR_STATE_KEYS_NOT_SUPPORTED", "state"),
+];
 
 #[test]
 fn every_code_of_the_target_is_in_the_catalogue() {

@@ -7,6 +7,11 @@ use service::Tasks;
 
 use crate::{Fatal, Options};
 
+/// What is known of the app's health before it is asked.
+pub(crate) fn health(options: &Options) -> Health {
+    if options.app.health.is_some() && options.app.port.is_some() { Health::probed() } else { Health::always() }
+}
+
 /// The channel to the app; `None` if there is no app.
 ///
 /// # Errors
@@ -33,7 +38,7 @@ pub(crate) fn open(
         protocol: app.protocol.as_str().parse::<Protocol>().map_err(|()| Fatal::new("unknown app protocol"))?,
         max_concurrency: app.max_concurrency.and_then(|limit| usize::try_from(limit).ok()),
         token: token.transpose()?,
-        max_message: max_message,
+        max_message,
         max_headers: options.read_buffer_bytes,
         health_path: app.health_path.clone(),
         pipeline,

@@ -142,11 +142,7 @@ impl Role {
         let Pipelines { server: server_pipeline, app: app_pipeline } =
             pipelines::build(&self.configuration, &components);
         let endpoints = self.prepare_endpoints(found.http_endpoints, &components, app_pipeline.clone()).await?;
-        let health = if options.app.health.is_some() && options.app.port.is_some() {
-            Health::probed()
-        } else {
-            Health::always()
-        };
+        let health = app_channel::health(options);
         let channel = app_channel::open(options, health.clone(), (self.max_message(), app_pipeline), &self.tasks)?;
         let readiness = Readiness::new();
         let (ready, outbound_ready) = (readiness.target("runtime"), Readiness::new());

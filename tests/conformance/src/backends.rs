@@ -49,8 +49,15 @@ pub(crate) fn lock_stores() -> Vec<&'static Backend<LockStores>> {
 }
 
 /// Servers that cannot be had where the suites run, and what is therefore not shown.
-pub(crate) const MISSING_SERVERS: &[(&str, &str)] = &[(
-    "Kubernetes",
-    "`secretstores.kubernetes` is tested against an API server of our own (`tests/wire/tests/wire/secrets_kubernetes.rs`), \
-     not against a cluster.",
-)];
+pub(crate) const MISSING_SERVERS: &[(&str, &str)] = &[
+    (
+        "Kubernetes",
+        "`secretstores.kubernetes` is tested against an API server of our own (`tests/wire/tests/wire/secrets_kubernetes.rs`), \
+         not against a cluster.",
+    ),
+    (
+        "Redis with RedisJSON and RediSearch",
+        "`state.redis` refuses queries, and values that the target would keep as documents there (`contentType` \
+         `application/json` on such a server).",
+    ),
+];

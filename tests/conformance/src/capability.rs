@@ -20,6 +20,8 @@ pub enum Capability {
     PrefixRemoval,
     /// State: listing of keys by pattern, in pages.
     KeyListing,
+    /// State: searches over JSON values.
+    Query,
     /// State: the metadata `partitionKey` is used.
     PartitionKey,
     /// Secrets: one secret can have several keys.
@@ -44,6 +46,7 @@ impl Capability {
             Capability::ExpireTime => "tells the end",
             Capability::PrefixRemoval => "removal by prefix",
             Capability::KeyListing => "key listing",
+            Capability::Query => "queries",
             Capability::PartitionKey => "partition keys",
             Capability::SeveralKeys => "several keys",
             Capability::SymmetricKeys => "symmetric keys",

@@ -23,8 +23,17 @@ pub struct ConfigurationStores;
 pub struct ConfigurationProfile {
     /// The metadata that every request must have.
     pub metadata: &'static [(&'static str, &'static str)],
-    /// Whether values have versions.
-    pub versions: bool,
+    /// Whose versions values have.
+    pub versions: Versions,
+}
+
+/// Where the versions of values come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// From whoever writes the value.
+    Written,
+    /// From the store itself, with every write another one.
+    Own,
 }
 
 impl Kind for ConfigurationStores {
@@ -68,6 +77,10 @@ impl Kind for ConfigurationStores {
     }
 
     fn notes(profile: &ConfigurationProfile) -> Vec<(&'static str, String)> {
-        vec![("versions", if profile.versions { "yes" } else { "no" }.to_owned())]
+        let versions = match profile.versions {
+            Versions::Written => "as written",
+            Versions::Own => "of its own",
+        };
+        vec![("versions", versions.to_owned())]
     }
 }

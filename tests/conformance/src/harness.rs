@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
 
 use crate::configuration::ConfigurationStores;
 use crate::crypto::CryptoProviders;
@@ -23,8 +24,18 @@ use crate::{Backend, Capability, Check, Ground, Kind, Starting, Unavailable, bac
 /// How long one check may take. Far more than any needs: it is there to end what hangs.
 const LONGEST: Duration = Duration::from_secs(180);
 
+/// How many checks run at once.
+const THREADS: usize = 8;
+
 /// The servers of this run, by kind and backend.
-type Grounds = Mutex<BTreeMap<String, Arc<OnceCell<Arc<dyn Ground>>>>>;
+type Grounds = Mutex<BTreeMap<String, Arc<OnceCell<Prepared>>>>;
+
+/// What came of preparing a ground. A failure is kept too: it would be the same, and take as long, for every check.
+enum Prepared {
+    Ready(Arc<dyn Ground>),
+    Missing(Unavailable),
+    Broken(String),
+}
 
 struct Run {
     handle: Handle,
@@ -37,11 +48,12 @@ struct Run {
 /// # Panics
 /// When the machine gives no threads.
 pub fn main() -> ExitCode {
-    let runtime = Runtime::new().expect("a runtime");
+    // Some grounds block a thread while they talk to their server; what is tested must go on meanwhile.
+    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().expect("a runtime");
     let run = Arc::new(Run { handle: runtime.handle().clone(), grounds: Mutex::default(), skipped: Mutex::default() });
     let mut arguments = Arguments::from_args();
     // Most checks wait for a server or for time to pass.
-    arguments.test_threads.get_or_insert(8);
+    arguments.test_threads.get_or_insert(THREADS);
     let conclusion = libtest_mimic::run(&arguments, trials(&run));
     // Servers stop when they are dropped, which a static or an exit would not do.
     runtime.block_on(async { run.grounds.lock().unwrap_or_else(PoisonError::into_inner).clear() });
@@ -73,7 +85,11 @@ fn trials_of<K: Kind>(run: &Arc<Run>, backends: &[&'static Backend<K>]) -> Vec<T
 async fn hold<K: Kind>(run: &Run, backend: &'static Backend<K>, check: &Check<K>) -> Result<(), Failed> {
     let name = format!("{} {}", K::NAME, backend.name);
     let ground = match check.needs.contains(&Capability::Restart) {
-        true => (backend.start)().await.map(Some).or_else(|reason| run.without(&name, &reason).map(|()| None))?,
+        true => match prepare(backend.start).await {
+            Prepared::Ready(ground) => Some(ground),
+            Prepared::Missing(reason) => run.without(&name, &reason).map(|()| None)?,
+            Prepared::Broken(reason) => return Err(reason.into()),
+        },
         false => run.ground(&name, backend.start).await?,
     };
     let Some(ground) = ground else { return Ok(()) };
@@ -86,6 +102,17 @@ async fn hold<K: Kind>(run: &Run, backend: &'static Backend<K>, check: &Check<K>
 /// What begins the keys of one check: different for each and for each run.
 fn scope(check: &str) -> String {
     format!("{}_{:016x}-", &check[..check.len().min(20)], fastrand::u64(..))
+}
+
+async fn prepare(start: fn() -> Starting) -> Prepared {
+    let mut alone = JoinSet::new();
+    alone.spawn(start());
+    match alone.join_next().await {
+        Some(Ok(Ok(ground))) => Prepared::Ready(ground),
+        Some(Ok(Err(missing))) => Prepared::Missing(missing),
+        Some(Err(failure)) => Prepared::Broken(format!("its servers do not start: {failure}")),
+        None => Prepared::Broken("its servers do not start".to_owned()),
+    }
 }
 
 impl Run {
@@ -104,9 +131,10 @@ impl Run {
             let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(grounds.entry(name.to_owned()).or_default())
         };
-        match cell.get_or_try_init(start).await {
-            Ok(ground) => Ok(Some(Arc::clone(ground))),
-            Err(reason) => self.without(name, &reason).map(|()| None),
+        match cell.get_or_init(|| prepare(start)).await {
+            Prepared::Ready(ground) => Ok(Some(Arc::clone(ground))),
+            Prepared::Missing(reason) => self.without(name, reason).map(|()| None),
+            Prepared::Broken(reason) => Err(reason.into()),
         }
     }
 

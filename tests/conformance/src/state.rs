@@ -9,6 +9,7 @@ mod etags;
 mod history;
 mod listing;
 mod names;
+mod query;
 mod removal;
 mod restarts;
 mod subject;
@@ -74,7 +75,7 @@ impl Kind for StateStores {
 
     fn capabilities() -> &'static [Capability] {
         use Capability::{
-            Etag, ExpireTime, KeepsEnd, KeyListing, PartitionKey, PrefixRemoval, Restart, Transactions,
+            Etag, ExpireTime, KeepsEnd, KeyListing, PartitionKey, PrefixRemoval, Query, Restart, Transactions,
             TransactionsInParts, Ttl,
         };
         &[
@@ -86,6 +87,7 @@ impl Kind for StateStores {
             ExpireTime,
             PrefixRemoval,
             KeyListing,
+            Query,
             PartitionKey,
             Restart,
         ]
@@ -158,7 +160,11 @@ fn all_checks() -> Vec<Check<StateStores>> {
     listing::without_a_page_size_all_keys_come[KeyListing],
     listing::keys_that_stay_are_found_while_others_go[KeyListing],
     listing::a_token_that_is_none_is_refused[KeyListing],
-    names::odd_keys_are_kept_apart[],
+    query::filters_find_what_fits[Query],
+        query::results_are_sorted_and_come_in_pages[Query],
+        query::results_have_their_values_and_etags[Query],
+        query::a_query_that_cannot_be_answered_is_refused[Query],
+        names::odd_keys_are_kept_apart[],
     names::long_keys_are_kept_or_refused_clearly[],
     names::a_key_with_a_nul_is_kept_or_refused_clearly[],
     names::odd_keys_can_be_listed_and_removed_by_prefix[KeyListing],

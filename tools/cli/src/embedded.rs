@@ -148,7 +148,10 @@ fn absent_hosts(document: &Value, listens: &dyn Fn(&str) -> bool) -> Option<Stri
 
 fn is_local(address: &str) -> bool {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    matches!(host.trim_start_matches('[').trim_end_matches(']'), "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "redis.localhost")
+    matches!(
+        host.trim_start_matches('[').trim_end_matches(']'),
+        "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "redis.localhost"
+    )
 }
 
 /// Whether something listens at an address of this machine.
@@ -167,9 +170,8 @@ fn replace(document: &Value, family: Family, hub: &Hub) -> Result<Value> {
     let mut replaced = document.clone();
     let number = field(document, "redisDB").map(|item| text(item, "/value")).filter(|number| !number.is_empty());
     let number = number.filter(|number| number.chars().all(|digit| digit.is_ascii_digit())).unwrap_or("0");
-    let kept = metadata(document).filter(|item| {
-        runtime_fields(family).iter().any(|field| field.name.eq_ignore_ascii_case(text(item, "/name")))
-    });
+    let kept = metadata(document)
+        .filter(|item| runtime_fields(family).iter().any(|field| field.name.eq_ignore_ascii_case(text(item, "/name"))));
     let mut items: Vec<Value> = kept.cloned().collect();
     items.push(json!({ "name": "socket", "value": hub.socket_text()? }));
     items.push(json!({ "name": "database", "value": format!("redis-{number}") }));
@@ -233,7 +235,7 @@ mod tests {
             let component: Value = serde_json::from_str(first).unwrap();
             assert_eq!(component["spec"]["type"], "state.embedded");
             assert_eq!(component["scopes"], json!(["a"]));
-            let names: Vec<&str> = metadata(&component).map(|item| text_of(item)).collect();
+            let names: Vec<&str> = metadata(&component).map(text_of).collect();
             assert_eq!(names, ["actorStateStore", "socket", "database"]);
             assert_eq!(field(&component, "database").unwrap()["value"], "redis-2");
         });

@@ -14,8 +14,16 @@ use crate::folder::dapr_folder;
 use crate::plan::{Settings, invent_app_id};
 
 /// Flags that mean something beside `--run-file`; the others are named in a warning.
-const BESIDE_RUN_FILE: [&str; 8] =
-    ["run-file", "embedded", "kubernetes", "runtime-path", "log-as-json", "runtime-dir", "app-start-timeout", "version"];
+const BESIDE_RUN_FILE: [&str; 8] = [
+    "run-file",
+    "embedded",
+    "kubernetes",
+    "runtime-path",
+    "log-as-json",
+    "runtime-dir",
+    "app-start-timeout",
+    "version",
+];
 
 /// The command `run`.
 pub(crate) fn run_command() -> Command {
@@ -25,7 +33,10 @@ pub(crate) fn run_command() -> Command {
         .args(app_flags())
         .args(sidecar_flags())
         .args(health_flags())
-        .arg(switch("embedded", "Replace components that point at a Redis on this machine, where none listens, by those of the hub"))
+        .arg(switch(
+            "embedded",
+            "Replace components that point at a Redis on this machine, where none listens, by those of the hub",
+        ))
         .arg(kubernetes())
         .arg(
             path("run-file", "Run all apps of this run file, or of the dapr.yaml in this folder; - reads stdin")

@@ -81,7 +81,9 @@ impl Hub {
         loop {
             match client.disconnected().await {
                 Ok(true) => {
-                    run.console.warning("The hub was stopped: what the apps keep in it cannot be reached until `trilby hub start`.");
+                    run.console.warning(
+                        "The hub was stopped: what the apps keep in it cannot be reached until `trilby hub start`.",
+                    );
                     return;
                 }
                 Ok(false) => run.console.warning("The hub was lost; it is started again."),

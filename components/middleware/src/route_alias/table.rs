@@ -31,7 +31,7 @@ pub(super) fn read(setup: &Setup) -> Result<Vec<Route>, Error> {
     if pairs.iter().any(|(from, to)| from.is_empty() || to.is_empty()) {
         return Err(invalid("invalid key/value pair in metadata: must not be empty"));
     }
-    pairs.iter().map(|(from, to)| Route::new(from, to).map_err(|reason| invalid(reason))).collect()
+    pairs.iter().map(|(from, to)| Route::new(from, to).map_err(invalid)).collect()
 }
 
 fn parse(text: &str) -> Result<Vec<(String, String)>, Error> {

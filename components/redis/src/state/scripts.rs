@@ -1,5 +1,6 @@
 //! The Lua scripts of `state.redis`. Each judges all its operations first and then does all or none, so that also a
-//! transaction leaves nothing half done. What is stored is the target's: a hash with `data`, `version` and, after a write
+//! transaction leaves nothing half done. They use no command that the target does not use, because a user of the server may
+//! be allowed no others. What is stored is the target's: a hash with `data`, `version` and, after a write
 //! that asked for first-write, `first-write`.
 
 use crate::script::Lua;
@@ -11,28 +12,29 @@ use crate::script::Lua;
 pub(super) static OPERATE: Lua = Lua::new(OPERATE_TEXT, || Lua::digest(OPERATE_TEXT));
 
 const OPERATE_TEXT: &str = r#"
+local function field(key, name)
+  local value = redis.pcall("HGET", key, name)
+  if type(value) ~= "table" then return value, false end
+  if string.sub(value.err, 1, 9) ~= "WRONGTYPE" then error(value) end
+  return false, true
+end
+
 local function judge(key, action, wanted, first)
-  local kind = redis.call("TYPE", key)["ok"]
-  if kind == "none" then return wanted == "" end
-  local version, marked = false, false
-  if kind == "hash" then
-    local fields = redis.call("HMGET", key, "version", "first-write")
-    version, marked = fields[1], fields[2]
-  end
+  local version, other = field(key, "version")
   if wanted ~= "" then return version == wanted end
   if action == "D" then return true end
-  if first ~= "" then return false end
+  if first ~= "" then return not other and not version end
   if version and version ~= "" then
     if not string.match(version, "^%-?%d+$") then return nil end
-    return not marked
+    return not field(key, "first-write")
   end
   return true
 end
 
 local function apply(key, action, first, life, data)
   if action == "D" then return redis.call("DEL", key) end
-  local kind = redis.call("TYPE", key)["ok"]
-  if kind ~= "none" and kind ~= "hash" then redis.call("DEL", key) end
+  local _, other = field(key, "version")
+  if other then redis.call("DEL", key) end
   redis.call("HSET", key, "data", data)
   if first == "M" then redis.call("HSET", key, "first-write", 0) end
   redis.call("HINCRBY", key, "version", 1)

@@ -240,6 +240,29 @@ async fn a_silent_node_of_a_cluster_leaves_the_others_working() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_closed_while_it_was_idle_costs_no_error() {
+    let Some(mut redis) = Redis::alone().durable().setting("timeout 1").start() else { return };
+    let store = state(&[("redisHost", &redis.address())]).await.unwrap();
+    let clients = |redis: &Redis| redis.command(&["CLIENT", "LIST"]).unwrap().trim().lines().count();
+    for _ in 0..2 {
+        set(&*store, "a", "1").await.unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        while clients(&redis) > 1 {
+            assert!(Instant::now() < end, "the server does not close idle connections");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+    set(&*store, "a", "2").await.unwrap();
+    redis.kill();
+    redis.restart();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let started = Instant::now();
+    set(&*store, "a", "3").await.unwrap();
+    assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn calls_end_when_the_component_is_closed() {
     let Some(redis) = Redis::alone().start() else { return };
     let store = state(&[("redisHost", &redis.address())]).await.unwrap();

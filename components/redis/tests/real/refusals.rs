@@ -1,9 +1,11 @@
 //! What is refused, and in which words: settings, certificates, users without rights.
 
 use component::ErrorKind;
+use component::configuration::Request;
+use component::state::{DeleteRequest, KeysRequest};
 use servers::{Redis, RedisSentinels};
 
-use crate::making::{set, state};
+use crate::making::{configuration, context, get, set, state};
 
 async fn refusal(properties: &[(&str, &str)]) -> (ErrorKind, String) {
     let error = state(properties).await.err().expect("it is refused");
@@ -19,6 +21,26 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     assert!(text.to_lowercase().contains("certificate"), "{text}");
     let insecure = [("redisHost", &*address), ("enableTLS", "true"), ("insecureSkipTLSVerify", "true")];
     set(&*state(&insecure).await.unwrap(), "a", "1").await.unwrap();
+}
+
+/// The authorities of the machine count; which those are is said by a variable, so the test runs itself with it.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test tells itself through its environment where the server is")]
+async fn a_certificate_of_an_authority_of_the_machine_is_accepted() {
+    const SERVER: &str = "TRILBY_TEST_REDIS_TLS";
+    if let Ok(address) = std::env::var(SERVER) {
+        set(&*state(&[("redisHost", &address), ("enableTLS", "true")]).await.unwrap(), "a", "trusted").await.unwrap();
+        return;
+    }
+    let Some(redis) = Redis::alone().tls(false).start() else { return };
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, redis.tls().unwrap().authority.as_bytes()).unwrap();
+    let name = "refusals::a_certificate_of_an_authority_of_the_machine_is_accepted";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", name]).env("SSL_CERT_FILE", file.path()).env(SERVER, redis.address());
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(redis.command(&["HGET", "a", "data"]).unwrap(), "trusted");
 }
 
 #[tokio::test]
@@ -55,6 +77,48 @@ async fn a_wrong_login_is_told_and_not_shown() {
     let properties = [("redisHost", &*address), ("redisUsername", "reader"), ("redisPassword", "r")];
     let error = set(&*state(&properties).await.unwrap(), "a", "1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+}
+
+/// What the target's component needs, and not one command more.
+#[tokio::test]
+async fn a_user_who_suits_the_target_suits_us() {
+    let Some(redis) = Redis::alone().start() else { return };
+    let allowed = "+ping +info +wait +scan +hgetall +get +eval +hget +hset +hincrby +del +expire +persist";
+    let words = ["ACL", "SETUSER", "bound", "on", ">b", "~*"].into_iter().chain(allowed.split(' '));
+    redis.command(&words.collect::<Vec<_>>()).unwrap();
+    let address = redis.address();
+    let properties =
+        [("redisHost", &*address), ("redisUsername", "bound"), ("redisPassword", "b"), ("ttlInSeconds", "9")];
+    let store = state(&properties).await.unwrap();
+    set(&*store, "a", "1").await.unwrap();
+    redis.command(&["LPUSH", "list", "1"]).unwrap();
+    set(&*store, "list", "1").await.unwrap();
+    assert_eq!(get(&*store, "list").await.unwrap(), Some(("1".to_owned(), "1".to_owned())));
+    let page = KeysRequest { pattern: "%".to_owned(), ..KeysRequest::default() };
+    let page = store.key_listing().unwrap().keys_like(&context(), &page).await.unwrap();
+    assert_eq!(page.keys, ["a", "list"]);
+    store.delete(&context(), &DeleteRequest { key: "a".to_owned(), ..DeleteRequest::default() }).await.unwrap();
+    // A refusal within the script is none of the key's.
+    redis.command(&["ACL", "SETUSER", "bound", "-hget"]).unwrap();
+    let error = set(&*store, "list", "2").await.unwrap_err();
+    assert_ne!(error.kind(), ErrorKind::EtagMismatch, "{error}");
+    assert_eq!(redis.command(&["HGET", "list", "data"]).unwrap(), "1");
+}
+
+#[tokio::test]
+async fn the_database_with_the_number_is_used() {
+    let Some(redis) = Redis::alone().start() else { return };
+    let address = redis.address();
+    let properties = [("redisHost", &*address), ("redisDB", "3")];
+    set(&*state(&properties).await.unwrap(), "a", "1").await.unwrap();
+    assert!(redis.command(&["INFO", "keyspace"]).unwrap().contains("db3:keys=1"));
+    let request = Request { keys: vec!["c".to_owned()], ..Request::default() };
+    let mut changes = configuration(&properties).await.unwrap().subscribe(&context(), &request).await.unwrap();
+    redis.command(&["SET", "c", "in 0"]).unwrap();
+    redis.command(&["COPY", "c", "c", "DB", "3"]).unwrap();
+    assert_eq!(changes.recv().await.unwrap()["c"].value, "in 0");
+    let (_, text) = refusal(&[("redisHost", &address), ("redisDB", "99")]).await;
+    assert!(text.contains("out of range"), "{text}");
 }
 
 #[tokio::test]

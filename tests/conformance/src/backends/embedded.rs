@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use wire::hub::{Keys, Operation, Put, Transaction, keys, operation};
 
 use crate::Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Restart, Transactions, Ttl};
-use crate::configuration::{ConfigurationProfile, ConfigurationStores};
+use crate::configuration::{ConfigurationProfile, ConfigurationStores, Versions};
 use crate::lock::{LockProfile, LockStores};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Ground, Starting, Unavailable};
@@ -40,8 +40,7 @@ pub(super) const CONFIGURATION: &[Backend<ConfigurationStores>] = &[Backend {
     version: "v1",
     capabilities: &[Restart],
     start,
-    // They have versions, but of the hub's own choice.
-    profile: ConfigurationProfile { metadata: &[], versions: false },
+    profile: ConfigurationProfile { metadata: &[], versions: Versions::Own },
 }];
 
 pub(super) const LOCK: &[Backend<LockStores>] = &[Backend {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use servers::Postgres;
 
-use crate::Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Restart, Transactions, Ttl};
-use crate::configuration::{ConfigurationProfile, ConfigurationStores};
+use crate::Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Query, Restart, Transactions, Ttl};
+use crate::configuration::{ConfigurationProfile, ConfigurationStores, Versions};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Capability, Ground, Starting, Unavailable};
 
@@ -17,7 +17,7 @@ pub(super) const STATE: &[Backend<StateStores>] = &[
         name: "postgresql-v1",
         component_type: "state.postgresql",
         version: "v1",
-        capabilities: ALL,
+        capabilities: &[Etag, Transactions, Ttl, ExpireTime, PrefixRemoval, KeyListing, Query, Restart],
         start,
         profile: StateProfile {
             etags: Etags { foreign: "4294967290", malformed: &["bad-etag", "-1", "4294967296"] },
@@ -101,7 +101,7 @@ pub(super) const CONFIGURATION: &[Backend<ConfigurationStores>] = &[Backend {
     version: "v1",
     capabilities: &[Restart],
     start: || Box::pin(async { Ok(Arc::new(Configuration(serve().await?)) as Arc<dyn Ground>) }),
-    profile: ConfigurationProfile { metadata: &[("pgNotifyChannel", "config")], versions: true },
+    profile: ConfigurationProfile { metadata: &[("pgNotifyChannel", "config")], versions: Versions::Written },
 }];
 
 struct Configuration(Server);

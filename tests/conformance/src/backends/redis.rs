@@ -8,7 +8,7 @@ use servers::{Redis, RedisCluster, RedisSentinels};
 use crate::Capability::{
     self, Etag, ExpireTime, KeepsEnd, KeyListing, Restart, Transactions, TransactionsInParts, Ttl,
 };
-use crate::configuration::{ConfigurationProfile, ConfigurationStores};
+use crate::configuration::{ConfigurationProfile, ConfigurationStores, Versions};
 use crate::lock::{LockProfile, LockStores};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Ground, Starting, Unavailable};
@@ -49,7 +49,7 @@ const fn configuration(
     capabilities: &'static [Capability],
     start: fn() -> Starting,
 ) -> Backend<ConfigurationStores> {
-    let profile = ConfigurationProfile { metadata: &[], versions: true };
+    let profile = ConfigurationProfile { metadata: &[], versions: Versions::Written };
     Backend { name, component_type: "configuration.redis", version: "v1", capabilities, start, profile }
 }
 
@@ -168,12 +168,12 @@ impl Set for RedisSentinels {
 }
 
 fn cluster() -> Starting {
-    start(|| RedisCluster::start_with(&Redis::alone().durable()))
+    start(|| RedisCluster::start_with(&Redis::alone().password("secret").durable()))
 }
 
 impl Set for RedisCluster {
     fn properties(&self) -> Properties {
-        named(&[("redisHost", &self.addresses().join(",")), ("redisType", "cluster")])
+        named(&[("redisHost", &self.addresses().join(",")), ("redisType", "cluster"), ("redisPassword", "secret")])
     }
 
     fn restart(&mut self) {

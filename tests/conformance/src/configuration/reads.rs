@@ -1,6 +1,6 @@
 //! Values read once.
 
-use super::Subject;
+use super::{Subject, Versions};
 
 pub(super) async fn values_are_read_by_their_keys(subject: Subject) {
     for name in ["a", "b", "c"] {
@@ -9,11 +9,13 @@ pub(super) async fn values_are_read_by_their_keys(subject: Subject) {
     let found = subject.get(&["c", "a"]).await;
     let values: Vec<_> = found.iter().map(|(name, item)| (name.as_str(), item.value.as_str())).collect();
     assert_eq!(values, [("a", "value of a"), ("c", "value of c")]);
+    let (_, earlier) = found.into_iter().next().expect("two values");
     subject.put("a", "later", "2").await;
     let (_, item) = subject.get(&["a"]).await.pop().expect("it was written");
     assert_eq!(item.value, "later");
-    if subject.backend.profile.versions {
-        assert_eq!(item.version, "2");
+    match subject.backend.profile.versions {
+        Versions::Written => assert_eq!((earlier.version.as_str(), item.version.as_str()), ("1", "2")),
+        Versions::Own => assert!(!item.version.is_empty() && item.version != earlier.version, "{earlier:?} {item:?}"),
     }
 }
 

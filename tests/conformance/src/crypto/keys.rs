@@ -45,8 +45,7 @@ pub(super) async fn a_symmetric_key_is_not_given(subject: Subject) {
 pub(super) async fn a_key_that_is_not_there_is_told(subject: Subject) {
     for name in ["foo", "../rsa", "/etc/passwd", "../../../../etc/passwd", "rsa/../rsa", "a\0b", ".", "grüß"] {
         let error = public(&subject, name, KeyFormat::Pem).await.expect_err(name);
-        let kind = error.kind();
-        assert!(matches!(kind, ErrorKind::NotFound | ErrorKind::InvalidArgument), "{name:?}: {kind:?} {error}");
+        assert!(name != "foo" || error.kind() == ErrorKind::NotFound, "{error}");
         assert!(subject.sign(using(name, "RS256"), &[0; 32]).await.is_err(), "{name:?}");
         assert!(subject.decrypt(using(name, "RSA-OAEP"), MESSAGE, &[]).await.is_err(), "{name:?}");
     }

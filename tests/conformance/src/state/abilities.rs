@@ -14,6 +14,7 @@ const NAMES: &[(Capability, &str)] = &[
     (Capability::Ttl, "TTL"),
     (Capability::PrefixRemoval, "DELETE_WITH_PREFIX"),
     (Capability::KeyListing, "KEYS_LIKE"),
+    (Capability::Query, "QUERY_API"),
     (Capability::PartitionKey, "PARTITION_KEY"),
 ];
 
@@ -42,5 +43,6 @@ pub(super) async fn what_is_not_declared_is_refused(subject: Subject) {
     }
     assert_eq!(subject.store.transactional().is_some(), subject.has(Capability::Transactions));
     assert_eq!(subject.store.prefix_removal().is_some(), subject.has(Capability::PrefixRemoval));
+    assert_eq!(subject.store.queryable().is_some(), subject.has(Capability::Query));
     assert_eq!(subject.store.key_listing().is_some(), subject.has(Capability::KeyListing));
 }

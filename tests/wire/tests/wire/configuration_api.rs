@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use servers::Redis;
-use testkit::{App, Sidecar, echo, reply};
+use testkit::{App, Sidecar, echo, ours_only, reply};
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 use wire::runtime::{
@@ -69,6 +69,7 @@ async fn values_are_read_over_both_doors() {
 
 #[tokio::test]
 async fn a_grpc_subscription_starts_with_its_id_and_brings_every_change_until_it_is_let_go() {
+    ours_only!("the reference misses changes right after its answer");
     let Some(redis) = redis() else { return };
     let a = Sidecar::named("a").resource(&component(&redis)).start().await;
     let mut dapr = a.dapr().await;
@@ -90,6 +91,7 @@ async fn a_grpc_subscription_starts_with_its_id_and_brings_every_change_until_it
 
 #[tokio::test]
 async fn changes_are_posted_to_an_app_that_subscribed_over_http_until_it_lets_go() {
+    ours_only!("the reference misses changes right after its answer");
     let Some(redis) = redis() else { return };
     let path = "/configuration/conf/k";
     let app = App::http().route(path, echo()).start().await;

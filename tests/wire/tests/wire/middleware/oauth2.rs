@@ -153,8 +153,10 @@ fn machine(server: &App) -> String {
 #[tokio::test]
 async fn a_token_is_obtained_once_and_replaced_before_it_ends() {
     let (server, app) = (server(2).await, App::http().otherwise(reply("passed")).start().await);
+    let endpoint = "apiVersion: dapr.io/v1alpha1\nkind: HTTPEndpoint\nmetadata:\n  name: outside\nspec:\n  baseUrl: ";
     let a = Sidecar::named("a")
         .app(&app)
+        .resource(&format!("{endpoint}{}\n", app.url()))
         .configuration(&pipeline("appHttpPipeline", &[("token", "oauth2clientcredentials")]))
         .resource(&machine(&server))
         .start()
@@ -168,6 +170,8 @@ async fn a_token_is_obtained_once_and_replaced_before_it_ends() {
         |path: &str| app.requests(path).iter().flat_map(|seen| seen.values("authorization")).collect::<Vec<_>>();
     let first = tokens("/x");
     assert!(first.iter().all(|token| token.starts_with("Bearer canary-token-")), "{first:?}");
+    assert_eq!(a.invoke("outside", "endpoint").send().await.status, 200);
+    assert!(tokens("/endpoint")[0].starts_with("Bearer canary-token-"), "endpoints are behind the pipeline of the app");
     tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
     assert_eq!(a.invoke("a", "y").send().await.status, 200);
     assert_ne!(tokens("/y"), [first[0].clone()]);
