@@ -139,6 +139,14 @@ fn beside_hub(sidecar: &Command, socket: &Path, data: &Path) -> Command {
     shell
 }
 
+/// The last lines of what the processes of a run said, for the message of a test that fails. `kept` is their folder.
+#[must_use]
+pub fn last_words(kept: &Path) -> String {
+    let log = fs::read_to_string(kept.with_file_name("sidecar").join("log")).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    format!("\n{}", lines[lines.len().saturating_sub(20)..].join("\n"))
+}
+
 /// A command as the last arguments of another.
 fn within(around: &[&str], command: &Command) -> Command {
     let Some((program, arguments)) = around.split_first() else {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use testkit::is_reference;
 use trilby_faults_tests::random::Random;
 use trilby_faults_tests::record::Record;
-use trilby_faults_tests::sidecar::{Load, Sidecar, Subject, audit};
+use trilby_faults_tests::sidecar::{Load, Sidecar, Subject, audit, last_words};
 
 const CLIENTS: usize = 8;
 
@@ -20,7 +20,9 @@ pub(crate) async fn survives_kills<S: Subject>(name: &str, subject: S, kills: u6
     let mut written = 0;
     for kill in 1..=kills {
         let process = subject.start(&kept, &[]);
-        audit(&subject, &record, &record.snapshot()).await.unwrap_or_else(|wrong| panic!("kill {kill}: {wrong}"));
+        audit(&subject, &record, &record.snapshot())
+            .await
+            .unwrap_or_else(|wrong| panic!("kill {kill}: {wrong}{}", last_words(&kept)));
         let before = record.acknowledged();
         let load = Load::begin(&subject, &record, CLIENTS);
         tokio::time::sleep(Duration::from_millis(random.between(5, 300))).await;
@@ -30,7 +32,9 @@ pub(crate) async fn survives_kills<S: Subject>(name: &str, subject: S, kills: u6
         written += record.acknowledged() - before;
     }
     let process = subject.start(&kept, &[]);
-    audit(&subject, &record, &record.snapshot()).await.unwrap_or_else(|wrong| panic!("after all: {wrong}"));
+    audit(&subject, &record, &record.snapshot())
+        .await
+        .unwrap_or_else(|wrong| panic!("after all: {wrong}{}", last_words(&kept)));
     process.terminate();
     assert!(written > kills, "only {written} writes were acknowledged");
     let seconds = began.elapsed().as_secs();

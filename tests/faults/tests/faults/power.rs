@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use trilby_faults_tests::disk::{self, Disk};
 use trilby_faults_tests::random::Random;
 use trilby_faults_tests::record::{Count, Record};
-use trilby_faults_tests::sidecar::{Load, Sidecar, Subject, audit};
+use trilby_faults_tests::sidecar::{Load, Sidecar, Subject, audit, last_words};
 
 const CLIENTS: usize = 8;
 const MEGABYTES: usize = 48;
@@ -27,7 +27,7 @@ pub(crate) async fn survives_power_cuts<S: Subject>(name: &str, subject: S, cuts
         let disk = Disk::mount(image, folder.path()).unwrap_or_else(|error| panic!("cut {cut}: {error}"));
         let process = subject.start(&disk.files(), &[]);
         let audited = audit(&subject, &record, &record.snapshot()).await;
-        audited.unwrap_or_else(|wrong| panic!("after cut {cut}: {wrong}"));
+        audited.unwrap_or_else(|wrong| panic!("after cut {cut}: {wrong}{}", last_words(&disk.files())));
         let before = record.acknowledged();
         let load = Load::begin(&subject, &record, CLIENTS);
         tokio::time::sleep(Duration::from_millis(random.between(5, 400))).await;
