@@ -1,11 +1,13 @@
 //! What a state store offers. Implemented by backends, called through `loaded` by the state block (and later by
 //! actors). Keys arrive complete: a store adds no prefix and interprets none, except where a method says so.
 
+mod like;
 mod query;
 mod requests;
 
 use async_trait::async_trait;
 
+pub use like::LikePattern;
 pub use query::{Comparison, Filter, Query, QueryError, QueryPage, QueryRequest, Sorting};
 pub use requests::{
     BulkError, BulkItem, BulkOptions, Concurrency, Consistency, DeleteRequest, GetRequest, KeysPage, KeysRequest,

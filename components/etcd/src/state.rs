@@ -3,7 +3,6 @@
 
 mod change;
 mod listing;
-mod pattern;
 mod schema;
 
 use std::sync::Arc;

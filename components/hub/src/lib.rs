@@ -3,7 +3,6 @@
 mod configuration;
 mod connection;
 mod lock;
-mod pattern;
 mod registrations;
 mod state;
 

@@ -1,7 +1,6 @@
 //! `state.in-memory`: state in the memory of the sidecar. Called through `loaded`; it holds no thread and no timer
 //! unless something in it has a time to live.
 
-mod pattern;
 mod sweeper;
 mod table;
 
@@ -10,13 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use component::state::{
-    BulkError, BulkItem, BulkOptions, DeleteRequest, GetRequest, KeyListing, KeysPage, KeysRequest, Operation,
-    PrefixRemoval, SetRequest, StateStore, Stored, Transaction, Transactional, expand_prefix, time_to_live,
+    BulkError, BulkItem, BulkOptions, DeleteRequest, GetRequest, KeyListing, KeysPage, KeysRequest, LikePattern,
+    Operation, PrefixRemoval, SetRequest, StateStore, Stored, Transaction, Transactional, expand_prefix, time_to_live,
 };
 use component::{Backend, CallContext, Clock, Constructing, Error, ErrorKind, Metadata, Setup, Tasks};
 use tokio::time::Instant;
 
-use pattern::Pattern;
 use sweeper::Sweeper;
 use table::{Expiry, Table, Write};
 
@@ -208,7 +206,7 @@ impl PrefixRemoval for MemoryState {
 #[async_trait]
 impl KeyListing for MemoryState {
     async fn keys_like(&self, _: &CallContext, request: &KeysRequest) -> Result<KeysPage, Error> {
-        let pattern = Pattern::parse(&request.pattern)?;
+        let pattern = LikePattern::parse(&request.pattern)?;
         let from = match request.continuation_token.as_deref() {
             None => 0,
             Some(token) => token.parse().map_err(|error: std::num::ParseIntError| {

@@ -72,6 +72,16 @@ fn client(place: &Place, patience: Duration) -> Client {
     Client::new(hubclient::Options { sockets, name: None, patience, spawner: spawner() })
 }
 
+/// Whether a hub answers at this place, in whatever version of the protocol.
+pub(crate) async fn answers(place: &Place, patience: Duration) -> bool {
+    let client = client(place, patience);
+    match tokio::time::timeout(2 * patience, client.status()).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => !matches!(error, Error::Unreachable(_) | Error::Broken(_)),
+        Err(_) => false,
+    }
+}
+
 fn explain(error: &Error) -> String {
     match error {
         Error::Unreachable(reason) => format!("no hub runs ({reason}); start one with `trilby hub start`"),

@@ -14,15 +14,20 @@ use service::{Listener, ServeOptions, Shutdown, Tasks, listen};
 
 use crate::clients::Clients;
 use crate::clock::Clock;
+use crate::commands;
 use crate::expirer;
 use crate::lock_file::{self, Held};
-use crate::options::Options;
+use crate::options::{Options, Place};
 use crate::server::Server;
 use crate::stub::Parts;
 
 const TARGET: &str = "dapr.hub";
 /// How long requests in flight may take after a stop.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long a hub that runs may take to answer another one.
+const ANSWER: Duration = Duration::from_secs(1);
+/// How long a hub that does not answer may hold the lock.
+const LAST_BREATH: Duration = Duration::from_secs(15);
 
 /// Why the hub cannot run.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,7 +58,7 @@ fn other(error: impl fmt::Display) -> Fatal {
 /// # Errors
 /// [`Fatal`] when a part without which it cannot run does not start.
 pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Fatal> {
-    let _held = take_lock(&options.place.socket)?;
+    let _held = take_lock(&options.place).await?;
     let folder = options.place.data.join("ledger");
     let opened = tokio::task::spawn_blocking(move || Local::open(&ledger::Options::of(folder))).await;
     let ledger: Arc<dyn Ledger> = Arc::new(opened.map_err(other)?.map_err(other)?);
@@ -72,13 +77,27 @@ pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Fatal> {
     served
 }
 
-fn take_lock(socket: &Path) -> Result<Held, Fatal> {
+/// A hub that was killed may hold the lock for as long as the disk keeps it from ending. Only one that answers is there.
+async fn take_lock(place: &Place) -> Result<Held, Fatal> {
+    let socket = &place.socket;
     let folder = socket.parent().unwrap_or(Path::new("/"));
     if !folder.is_dir() {
         service::runtime_folder::own(folder).map_err(Fatal::Other)?;
     }
-    let taken = lock_file::take(socket).map_err(|error| other(format!("{}: {error}", socket.display())))?;
-    taken.ok_or_else(|| Fatal::AlreadyRuns(socket.display().to_string()))
+    let failed = |error: std::io::Error| other(format!("{}: {error}", socket.display()));
+    if let Some(held) = lock_file::take(socket).map_err(failed)? {
+        return Ok(held);
+    }
+    let already_runs = || Fatal::AlreadyRuns(socket.display().to_string());
+    if commands::answers(place, ANSWER).await {
+        return Err(already_runs());
+    }
+    let waited_for = socket.clone();
+    let waiting = tokio::task::spawn_blocking(move || lock_file::take_when_free(&waited_for));
+    match tokio::time::timeout(LAST_BREATH, waiting).await {
+        Ok(taken) => taken.map_err(other)?.map_err(failed),
+        Err(_) => Err(already_runs()),
+    }
 }
 
 async fn serve(options: &Options, ledger: &Arc<dyn Ledger>, shutdown: &Shutdown, tasks: &Tasks) -> Result<(), Fatal> {

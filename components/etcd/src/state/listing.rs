@@ -5,11 +5,10 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{BufMut, Bytes, BytesMut};
-use component::state::{KeyListing, KeysPage, KeysRequest, PrefixRemoval, expand_prefix};
+use component::state::{KeyListing, KeysPage, KeysRequest, LikePattern, PrefixRemoval, expand_prefix};
 use component::{CallContext, Error, ErrorKind};
 
 use super::EtcdState;
-use super::pattern::Pattern;
 use crate::messages::{DeleteRangeRequest, RangeRequest, RequestKind, RequestOp, ResponseKind, TxnRequest};
 
 /// Keys read at once.
@@ -72,8 +71,8 @@ fn after_all_below(prefix: &Bytes) -> Bytes {
 #[async_trait]
 impl KeyListing for EtcdState {
     async fn keys_like(&self, _: &CallContext, request: &KeysRequest) -> Result<KeysPage, Error> {
-        let pattern = Pattern::parse(&request.pattern)?;
-        let mut keys = Keys::below(self, pattern.prefix());
+        let pattern = LikePattern::parse(&request.pattern)?;
+        let mut keys = Keys::below(self, &pattern.prefix());
         if let Some(token) = request.continuation_token.as_deref().filter(|token| !token.is_empty()) {
             keys = keys.behind(&read_token(token)?);
         }

@@ -5,13 +5,12 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use component::state::{KeyListing, KeysPage, KeysRequest, PrefixRemoval, expand_prefix};
+use component::state::{KeyListing, KeysPage, KeysRequest, LikePattern, PrefixRemoval, expand_prefix};
 use component::{CallContext, Error, ErrorKind};
 use wire::hub::{Keys, Range, Transaction, keys, outcome};
 
 use super::HubState;
 use crate::connection::{failed, removal};
-use crate::pattern::Pattern;
 
 /// Keys read at once.
 const PAGE: u64 = 1000;
@@ -47,8 +46,8 @@ impl<'a> Below<'a> {
 #[async_trait]
 impl KeyListing for HubState {
     async fn keys_like(&self, _: &CallContext, request: &KeysRequest) -> Result<KeysPage, Error> {
-        let pattern = Pattern::parse(&request.pattern)?;
-        let mut keys = Below::new(self, pattern.prefix());
+        let pattern = LikePattern::parse(&request.pattern)?;
+        let mut keys = Below::new(self, &pattern.prefix());
         if let Some(token) = request.continuation_token.as_deref().filter(|token| !token.is_empty()) {
             keys.behind = Some(self.hub.full(&read_token(token)?));
         }

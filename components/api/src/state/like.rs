@@ -1,20 +1,24 @@
-//! SQL LIKE patterns over keys. Pure.
+//! SQL LIKE patterns over keys, for stores that match them themselves. Pure.
 
-use component::{Error, ErrorKind};
+use crate::{Error, ErrorKind};
 
 /// A parsed pattern.
-pub(super) struct Pattern(Vec<Part>);
+#[derive(Debug)]
+pub struct LikePattern(Vec<Part>);
 
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 enum Part {
     Letter(char),
     AnyLetter,
     AnyText,
 }
 
-impl Pattern {
-    /// `%` is any text, `_` any character, `\` takes the next character literally. An empty pattern is refused.
-    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+impl LikePattern {
+    /// `%` is any text, `_` any character, `\` takes the next character literally.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an empty pattern.
+    pub fn parse(text: &str) -> Result<Self, Error> {
         if text.is_empty() {
             return Err(Error::new(ErrorKind::InvalidArgument, "keys like pattern cannot be empty"));
         }
@@ -32,8 +36,17 @@ impl Pattern {
         Ok(Self(parts))
     }
 
+    /// What every match starts with.
+    pub fn prefix(&self) -> String {
+        let literal = self.0.iter().map_while(|part| match part {
+            Part::Letter(letter) => Some(*letter),
+            Part::AnyLetter | Part::AnyText => None,
+        });
+        literal.collect()
+    }
+
     /// Whether all of `text` matches. Takes time in the length of the text times that of the pattern at worst.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let (mut parts, mut rest) = (self.0.as_slice(), text.chars());
         let mut retry: Option<(&[Part], std::str::Chars<'_>)> = None;
         loop {
@@ -71,7 +84,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        Pattern::parse(pattern).unwrap().matches(text)
+        LikePattern::parse(pattern).unwrap().matches(text)
     }
 
     #[test]
@@ -108,8 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn what_every_match_starts_with_is_known() {
+        assert_eq!(LikePattern::parse(r"a\_b%c").unwrap().prefix(), "a_b");
+        assert_eq!(LikePattern::parse("%").unwrap().prefix(), "");
+    }
+
+    #[test]
     fn an_empty_pattern_is_refused() {
-        assert_eq!(Pattern::parse("").err().unwrap().to_string(), "keys like pattern cannot be empty");
+        assert_eq!(LikePattern::parse("").err().unwrap().to_string(), "keys like pattern cannot be empty");
     }
 
     /// The plain recursive meaning, to hold the fast one against.
