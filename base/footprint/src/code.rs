@@ -1,5 +1,6 @@
 //! The code of the executable: mapped page by page as it is called, with its neighbours, and never unmapped by itself. Parsing
-//! options, loading resources and shaking hands touch most of it once; what a waiting process calls is a small part.
+//! options, loading resources and shaking hands touch most of it once; what a waiting process calls is a small part. The same
+//! holds for the constants that the file begins with, and for what the dynamic linker reads there once.
 
 use std::io;
 
@@ -23,10 +24,12 @@ pub fn release_code() -> io::Result<usize> {
     Ok(released)
 }
 
-/// Where a line of `/proc/self/maps` says that code of this file is, and how long it is.
+/// Where a line of `/proc/self/maps` says that code or the constants of this file are, and how long they are.
 fn code_of(line: &str, executable: &str) -> Option<(usize, usize)> {
     let (range, rest) = line.split_once(' ')?;
-    let is_ours = rest.starts_with("r-xp ") && rest.ends_with(executable) && !executable.is_empty();
+    // What was relocated is read-only too, but lies further on in the file, and must stay.
+    let is_constant = rest.starts_with("r-xp ") || rest.starts_with("r--p 00000000 ");
+    let is_ours = is_constant && rest.ends_with(executable) && !executable.is_empty();
     let (start, end) = range.split_once('-').filter(|_| is_ours)?;
     let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
     Some((start, end.checked_sub(start)?))
@@ -37,8 +40,9 @@ fn code_of(line: &str, executable: &str) -> Option<(usize, usize)> {
 fn forget(start: usize, length: usize) -> io::Result<()> {
     use nix::sys::mman::{MmapAdvise, madvise};
     let Some(address) = std::ptr::NonNull::new(std::ptr::with_exposed_provenance_mut(start)) else { return Ok(()) };
-    // SAFETY: the range is a whole mapping of the executable that the kernel listed as readable, executable and not
-    // writable, so none of its pages differs from the file: whoever reads or runs one afterwards gets the same bytes.
+    // SAFETY: the range is a whole mapping of the executable that the kernel listed as not writable, and either executable or
+    // the beginning of the file. No linker relocates those, so none of its pages differs from the file: whoever reads or runs one
+    // afterwards gets the same bytes.
     unsafe { madvise(address, length, MmapAdvise::MADV_DONTNEED) }.map_err(io::Error::from)
 }
 
@@ -57,6 +61,8 @@ mod tests {
         assert_eq!(code_of(line, "/usr/bin/trilby"), Some((0x55d0_c0a0_0000, 0x10_0000)));
         assert_eq!(code_of(line, "/usr/bin/other"), None);
         assert_eq!(code_of(&line.replace("r-xp", "r--p"), "/usr/bin/trilby"), None);
+        let constants = line.replace("r-xp 00020000", "r--p 00000000");
+        assert_eq!(code_of(&constants, "/usr/bin/trilby"), Some((0x55d0_c0a0_0000, 0x10_0000)));
         assert_eq!(code_of(&line.replace("r-xp", "rwxp"), "/usr/bin/trilby"), None);
         assert_eq!(code_of("7ffc-7ffd r-xp 0 0 0 [vdso]", ""), None);
         assert_eq!(code_of("", "/usr/bin/trilby"), None);
