@@ -41,6 +41,10 @@ pub(crate) fn command_line(program: &str) -> Command {
         .subcommand(list())
         .subcommand(stop())
         .subcommand(invoke())
+        .subcommand(anything(
+            Command::new("hub")
+                .about("Keep what the apps of this machine share; `hub --help` lists start, status, stop, config"),
+        ))
         .subcommand(check())
         .subcommand(certs())
         .subcommand(version())
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn every_command_of_the_target_is_known() {
         let known: Vec<String> = command_line("dapr").get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        assert_eq!(known.len(), 21, "the 20 of the target, and certs");
+        assert_eq!(known.len(), 23, "the 20 of the target, and hub, check and certs");
         assert!(command_line("dapr").try_get_matches_from(["dapr", "mtls", "export", "-o", "x", "--help"]).is_ok());
     }
 

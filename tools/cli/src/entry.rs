@@ -109,6 +109,8 @@ async fn command(program: &str, matches: &ArgMatches, session: &Session) -> Resu
             None => session.console.print(help_of(program, "completion")),
         },
         "init" => session.console.success("Nothing to install: everything is in this executable. Try `run --help`."),
+        // The executable has taken it, unless a flag came first.
+        "hub" => bail!("`hub` comes before its flags: try `{program} hub --help`"),
         name => bail!("the command {name} is not in this build yet; `--help` lists what is"),
     }
     Ok(0)
