@@ -31,7 +31,7 @@ pub(crate) fn construct(setup: Setup) -> Constructing<dyn ConfigurationStore> {
     Box::pin(async move {
         let (_, connecting) = RedisSettings::read(&setup.name, &setup.properties, Kind::Configuration)?;
         let link = Link::new(connecting, setup.host.tasks);
-        link.command(&cmd("PING"), Effect::Read, "reach the server").await?;
+        link.greet().await?;
         let store: Arc<dyn ConfigurationStore> = Arc::new(RedisConfiguration { name: setup.name.into(), link });
         Ok(store)
     })

@@ -65,6 +65,12 @@ impl Link {
         Self { shared: Arc::new(Shared { connecting, tasks, closed: CancellationToken::new(), state }) }
     }
 
+    /// Asks for a sign of life; says which server gave none.
+    pub(crate) async fn greet(&self) -> Result<(), Error> {
+        let doing = format!("reach {}", self.shared.connecting.place);
+        self.command(&redis::cmd("PING"), Effect::Read, &doing).await.map(drop)
+    }
+
     /// Another connection to the same place.
     pub(crate) fn another(&self) -> Self {
         let shared = Shared {

@@ -36,7 +36,7 @@ pub(crate) fn construct(setup: Setup) -> Constructing<dyn LockStore> {
         }
         let watched = matches!(connecting.place, Place::Watched { .. });
         let link = Link::new(connecting, setup.host.tasks);
-        link.command(&cmd("PING"), Effect::Read, "reach the server").await?;
+        link.greet().await?;
         // A server that does not say whether it has replicas is taken as it is, as by the target.
         if !watched && link.connected_replicas().await.is_ok_and(|count| count > 0) {
             link.close();

@@ -1,5 +1,6 @@
 //! The metadata that every component on Redis reads, by the target's names. Used by each constructor; nothing here connects.
 
+use std::fmt;
 use std::time::Duration;
 
 use component::settings::SettingValue;
@@ -152,6 +153,29 @@ pub(crate) enum Place {
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed = |addresses: &[Address]| {
+            let texts: Vec<String> = addresses.iter().map(Address::to_string).collect();
+            texts.join(", ")
+        };
+        match self {
+            Self::Alone(address) => write!(formatter, "the server at {address}"),
+            Self::Watched { sentinels, master } => {
+                write!(formatter, "the server {master} of the sentinels at {}", listed(sentinels))
+            }
+            Self::Cluster(nodes) => write!(formatter, "the cluster at {}", listed(nodes)),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(formatter, "[{host}]:{port}") } else { write!(formatter, "{host}:{port}") }
+    }
 }
 
 /// Who we are to a server.

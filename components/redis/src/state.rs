@@ -110,7 +110,7 @@ impl Store {
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
         let link = Link::new(connecting, setup.host.tasks);
-        link.command(&cmd("PING"), Effect::Read, "reach the server").await?;
+        link.greet().await?;
         let replicas = link.connected_replicas().await?;
         Ok(Self {
             name: setup.name,

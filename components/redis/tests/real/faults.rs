@@ -107,7 +107,9 @@ async fn a_server_that_stays_away_is_told_clearly_and_soon() {
     let error = set(&*store, "a", "1").await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::NotProcessed), "{error}");
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
-    assert!(state(&[("redisHost", &redis.address())]).await.err().unwrap().to_string().contains("reach the server"));
+    let address = redis.address();
+    let error = state(&[("redisHost", &address)]).await.err().unwrap().to_string();
+    assert!(error.contains(&format!("reach the server at {address}")), "{error}");
     redis.restart();
     works_soon(&*store, Instant::now()).await;
 }
