@@ -60,7 +60,10 @@ fn other(error: impl fmt::Display) -> Fatal {
 pub async fn run(options: Options, shutdown: Shutdown) -> Result<(), Fatal> {
     let _held = take_lock(&options.place).await?;
     let folder = options.place.data.join("ledger");
-    let opened = tokio::task::spawn_blocking(move || Local::open(&ledger::Options::of(folder))).await;
+    // The ledger's threads tell this role's log what happens to them.
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let open = move || tracing::dispatcher::with_default(&dispatch, || Local::open(&ledger::Options::of(folder)));
+    let opened = tokio::task::spawn_blocking(open).await;
     let ledger: Arc<dyn Ledger> = Arc::new(opened.map_err(other)?.map_err(other)?);
     let status = ledger.status().await.map_err(other)?;
     let data = options.place.data.display();

@@ -454,8 +454,11 @@ async fn after_one_failed_sync_nothing_more_is_acknowledged() {
     }
     let place = Place::new();
     let failing = "inject=fdatasync:error=EIO:when=6..6";
-    let mut hub = place
-        .run(&["strace", "-f", "-e", "trace=fdatasync", "-e", failing, "-o", "/dev/null"], &["--log-level", "fatal"]);
+    let log = place.path().join("hub.log").display().to_string();
+    let mut hub = place.run(
+        &["strace", "-f", "-e", "trace=fdatasync", "-e", failing, "-o", "/dev/null"],
+        &["--log-level", "error", "--log-file", &log],
+    );
     let client = place.client(PATIENCE);
     client.connect().await.unwrap();
     let mut last = None;
@@ -476,6 +479,8 @@ async fn after_one_failed_sync_nothing_more_is_acknowledged() {
     assert!(status.failure.contains("nothing more is acknowledged"), "{status:?}");
     let told = text(&place.command(&["status"]));
     assert!(told.contains("FAILED"), "{told}");
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("nothing more is acknowledged"), "{logged}");
     let _ = nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(i32::try_from(status.pid).unwrap()),
         nix::sys::signal::Signal::SIGKILL,
