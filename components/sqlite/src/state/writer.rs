@@ -20,8 +20,11 @@ use crate::connection::is_busy;
 const MAX_REQUESTS: usize = 512;
 /// Requests of more bytes than this do not take others along.
 const MAX_WEIGHT: usize = 4 << 20;
-/// How long SQLite waits for a lock before the thread looks who still waits for an answer.
-const LOCK_WAIT: Duration = Duration::from_millis(100);
+/// How often a lock is tried before the thread looks who still waits for an answer.
+const LOCK_TRIES: i32 = 200;
+/// The pause between two tries. SQLite's own grow to a tenth of a second, and between two commits of a process that writes
+/// all the time the lock is free for much less.
+const LOCK_PAUSE: Duration = Duration::from_micros(300);
 /// The pause before a lock that SQLite did not wait for is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// A log of so many times the pages of a checkpoint is too long.
@@ -75,7 +78,10 @@ pub(super) struct Writer {
 impl Writer {
     /// Takes the thread's connection.
     pub(super) fn new(connection: Connection, plan: &Plan, log_name: String) -> rusqlite::Result<Self> {
-        connection.busy_timeout(LOCK_WAIT)?;
+        connection.busy_handler(Some(|tries| {
+            std::thread::sleep(LOCK_PAUSE);
+            tries < LOCK_TRIES
+        }))?;
         let mut checkpoint_pages = 0;
         if plan.location.journal_ahead {
             // SQLite keeps quiet about a checkpoint of its own that fails, so they are made here.

@@ -51,6 +51,8 @@ async fn beside_a_process_that_writes_all_the_time_nobody_sees_a_locked_database
             connection.execute(insert, [rounds]).unwrap();
             std::thread::sleep(Duration::from_millis(3));
             connection.execute_batch("COMMIT").unwrap();
+            // A moment in which the file is free: who never leaves one locks everybody out.
+            std::thread::sleep(Duration::from_micros(200));
             rounds += 1;
         }
         rounds
