@@ -53,6 +53,9 @@ impl std::error::Error for Fatal {}
 /// Messages between sidecars are at least this long, so that a small body limit does not cut heads off.
 const MIN_MESSAGE: u64 = 64 << 10;
 
+/// After so long, probes and the first words with the app are over: what only they needed is given back once more.
+const SETTLED: Duration = Duration::from_secs(10);
+
 /// Runs a sidecar until a stop is requested. `force` ends the process at once; the shutdown API uses it.
 ///
 /// # Errors
@@ -85,6 +88,12 @@ pub async fn run(
     role.shutdown.requested().await;
     running.stop(&role).await;
     Ok(())
+}
+
+fn give_back_memory() {
+    if let Err(error) = footprint::release_code() {
+        tracing::debug!(target: "dapr.runtime", "memory of the start stays: {error}");
+    }
 }
 
 /// What is off because no address was given for it, in the words that scripts wait for.
@@ -364,9 +373,14 @@ impl Running {
         let elapsed = started.elapsed().as_millis();
         tracing::info!(target: "dapr.runtime", "dapr initialized. Status: Running. Init Elapsed {elapsed}ms");
         self.ready.ready();
-        if let Err(error) = footprint::release_code() {
-            tracing::debug!(target: "dapr.runtime", "memory of the start stays: {error}");
-        }
+        give_back_memory();
+        let shutdown = role.shutdown.clone();
+        role.tasks.spawn("footprint", async move {
+            tokio::select! {
+                () = shutdown.requested() => {}
+                () = tokio::time::sleep(SETTLED) => give_back_memory(),
+            }
+        });
     }
 
     fn start_probes(&self, role: &Role, channel: &Channel) {
