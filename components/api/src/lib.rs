@@ -20,6 +20,7 @@ pub mod lock;
 pub mod middleware;
 mod nearest;
 mod properties;
+pub mod pubsub;
 mod registration;
 mod registry;
 pub mod resolver;

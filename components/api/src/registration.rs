@@ -10,6 +10,7 @@ use crate::conversation::Conversation;
 use crate::crypto::CryptoProvider;
 use crate::lock::LockStore;
 use crate::middleware::HttpMiddleware;
+use crate::pubsub::PubSub;
 use crate::secrets::SecretStore;
 use crate::settings::Field;
 use crate::state::StateStore;
@@ -77,6 +78,8 @@ pub enum Constructor {
     CryptoProvider(fn(Setup) -> Constructing<dyn CryptoProvider>),
     /// Makes a service that converses.
     Conversation(fn(Setup) -> Constructing<dyn Conversation>),
+    /// Makes a message broker.
+    PubSub(fn(Setup) -> Constructing<dyn PubSub>),
     /// Makes an HTTP middleware.
     HttpMiddleware(fn(Setup) -> Constructing<dyn HttpMiddleware>),
 }
@@ -91,6 +94,7 @@ impl Registration {
             Constructor::LockStore(_) => Family::Lock,
             Constructor::CryptoProvider(_) => Family::Crypto,
             Constructor::Conversation(_) => Family::Conversation,
+            Constructor::PubSub(_) => Family::PubSub,
             Constructor::HttpMiddleware(_) => Family::Middleware,
         }
     }

@@ -5,6 +5,7 @@
 
 mod channel;
 mod endpoint;
+pub mod events;
 mod grpc;
 mod health;
 mod http;

@@ -9,6 +9,7 @@ use component::conversation::Conversation;
 use component::crypto::CryptoProvider;
 use component::lock::LockStore;
 use component::middleware::HttpMiddleware;
+use component::pubsub::PubSub;
 use component::secrets::SecretStore;
 use component::state::StateStore;
 use component::{Backend, Error, Family, Spec};
@@ -44,6 +45,7 @@ pub(crate) enum Component {
     CryptoProvider(Arc<Loaded<dyn CryptoProvider>>),
     Conversation(Arc<Loaded<dyn Conversation>>),
     HttpMiddleware(Arc<Loaded<dyn HttpMiddleware>>),
+    PubSub(Arc<Loaded<dyn PubSub>>),
 }
 
 /// What the metadata API tells of a component.
@@ -116,6 +118,14 @@ impl LoadedComponents {
         }
     }
 
+    /// The message broker of a name.
+    pub fn pub_sub(&self, name: &str) -> Option<Arc<Loaded<dyn PubSub>>> {
+        match self.read().named.get(name) {
+            Some(Component::PubSub(found)) => Some(Arc::clone(found)),
+            _ => None,
+        }
+    }
+
     /// Whether there is any component of a family.
     pub fn has_any(&self, family: Family) -> bool {
         self.read().entries.iter().any(|entry| entry.component.family() == family)
@@ -176,14 +186,16 @@ impl Component {
             Component::CryptoProvider(_) => Family::Crypto,
             Component::Conversation(_) => Family::Conversation,
             Component::HttpMiddleware(_) => Family::Middleware,
+            Component::PubSub(_) => Family::PubSub,
         }
     }
 
-    /// Only these two blocks tell abilities, as in the target.
+    /// Only these blocks tell abilities, as in the target.
     fn capabilities(&self) -> Vec<&'static str> {
         match self {
             Component::StateStore(store) => store.pin().map(|store| store.capabilities()).unwrap_or_default(),
             Component::SecretStore(store) => store.pin().map(|store| store.capabilities()).unwrap_or_default(),
+            Component::PubSub(broker) => broker.pin().map(|broker| broker.capabilities()).unwrap_or_default(),
             Component::ConfigurationStore(_)
             | Component::LockStore(_)
             | Component::CryptoProvider(_)
@@ -201,6 +213,7 @@ impl Component {
             Component::CryptoProvider(provider) => drain(provider).await,
             Component::Conversation(service) => drain(service).await,
             Component::HttpMiddleware(middleware) => drain(middleware).await,
+            Component::PubSub(broker) => drain(broker).await,
         }
     }
 }

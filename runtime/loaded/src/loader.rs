@@ -227,6 +227,7 @@ impl Loader {
             Constructor::Conversation(make) => {
                 first_generation(details, make(setup)).await.map(Component::Conversation)
             }
+            Constructor::PubSub(make) => first_generation(details, make(setup)).await.map(Component::PubSub),
             Constructor::HttpMiddleware(make) => {
                 first_generation(details, make(setup)).await.map(Component::HttpMiddleware)
             }
