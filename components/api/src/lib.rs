@@ -5,6 +5,7 @@
 extern crate self as component;
 
 mod backend;
+pub mod backoff;
 mod byte_size;
 pub mod cluster;
 pub mod configuration;

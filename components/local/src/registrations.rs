@@ -4,9 +4,9 @@ use component::{Constructor, Registration, Settings, Version};
 
 use crate::local_env::{self, LocalEnvSettings};
 use crate::local_file::{self, LocalFileSettings};
-use crate::memory_state;
+use crate::{memory_pubsub, memory_state};
 
-/// The state and secret stores of this crate.
+/// The stores and brokers of this crate.
 pub const REGISTRATIONS: &[Registration] = &[
     Registration {
         component_type: "state.in-memory",
@@ -15,6 +15,14 @@ pub const REGISTRATIONS: &[Registration] = &[
         summary: "Keeps state in the memory of the sidecar; it is gone when the sidecar ends.",
         fields: &[],
         constructor: Constructor::StateStore(memory_state::construct),
+    },
+    Registration {
+        component_type: "pubsub.in-memory",
+        aliases: &[],
+        version: Version::Any,
+        summary: "Keeps topics in the memory of the sidecar: its own app's messages to itself, gone when the sidecar ends.",
+        fields: &[],
+        constructor: Constructor::PubSub(memory_pubsub::construct),
     },
     Registration {
         component_type: "secretstores.local.env",

@@ -1,7 +1,6 @@
 //! Components on Redis: `state.redis`, `configuration.redis` and `lock.redis`, in the target's layout of keys and hashes, on
 //! one server, on a set that sentinels watch, or on a cluster.
 
-mod backoff;
 mod configuration;
 mod dial;
 mod failure;

@@ -13,10 +13,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff;
 use crate::failure::Failure;
 use crate::settings::Connecting;
 use crate::wire::{Request, Wire};
+use component::backoff;
 
 /// After how long without a call a connection is asked whether it still works.
 const RESTED: Duration = Duration::from_secs(1);

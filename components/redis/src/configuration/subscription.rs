@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{item, notifications, read};
-use crate::backoff;
 use crate::failure::Failure;
 use crate::link::Link;
+use component::backoff;
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);

@@ -1,12 +1,12 @@
 //! How long to wait before another try: twice as long each time, up to a limit, and never quite the same, so that many
-//! sidecars do not come back at the same moment. Used by everything here that tries again.
+//! sidecars do not come back at the same moment. Used by backends that try again.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::Duration;
 
 /// The wait before try number `attempt` (the first repetition is 0).
-pub(crate) fn wait(attempt: u32, shortest: Duration, longest: Duration) -> Duration {
+pub fn wait(attempt: u32, shortest: Duration, longest: Duration) -> Duration {
     let grown = shortest.saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX)).min(longest);
     // Between half and the whole.
     grown / 2 + (grown / 2).mul_f64(fraction())
