@@ -6,6 +6,7 @@ use component::pubsub::{Delivery, Settlement};
 use super::*;
 
 async fn broker() -> Arc<dyn PubSub> {
+    #[expect(clippy::disallowed_methods, reason = "a test has no tracker; subscriptions end with the broker")]
     let tasks = Tasks::new(|_, work| drop(tokio::spawn(work)));
     let setup = Setup {
         name: "a".to_owned(),
