@@ -54,14 +54,16 @@ async fn order(sidecar: Sidecar, number: u16) -> io::Result<u64> {
 fn next(port: u16) -> String {
     format!(
         "
-Done. Each order went checkout -> its sidecar -> the sidecar of orders -> orders.
+Done. Each order went checkout -> its sidecar -> the sidecar of orders -> orders, which published it through the hub to
+shipping. Messages that are not shipped yet wait in the hub, whichever app ends or is killed.
 
 Try next, in another terminal:
   cargo run -- list
   cargo run -- invoke --app-id orders --method orders --data '{{\"orderId\":42}}'
+  cargo run -- publish --publish-app-id orders --pubsub pubsub --topic accepted-orders --data '{{\"orderId\":43}}'
   curl http://localhost:{port}/v1.0/state/{STORE}/{KEY}
   curl http://localhost:{port}/v1.0/metadata
-Ctrl-C here ends both apps and both sidecars.
+Ctrl-C here ends the apps and their sidecars.
 "
     )
 }
