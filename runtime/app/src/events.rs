@@ -9,6 +9,9 @@ mod grpc;
 mod headers;
 mod http;
 mod listing;
+mod stream;
+
+pub use stream::{Events, StreamRecipient};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,6 +91,9 @@ pub enum Outcome {
     Retry(Retry),
     /// Never to be sent again, and not handled; why, in the target's words.
     Drop(String),
+    /// Not handled, and nobody failed: there is no one to send it to any more, such as a stream that has ended. It goes back
+    /// to the broker, and never to a dead-letter topic.
+    Undelivered(String),
 }
 
 /// Why a message is to be sent again.
