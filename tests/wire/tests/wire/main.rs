@@ -25,6 +25,7 @@ mod mutual_tls;
 mod namespaces;
 mod paths;
 mod proxy_streaming;
+mod publish;
 mod resources;
 mod sdk;
 mod secrets_api;
