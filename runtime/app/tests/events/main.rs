@@ -1,0 +1,6 @@
+//! Messages delivered to real apps, over HTTP and gRPC.
+
+mod delivered;
+mod grpc;
+mod http;
+mod listing;
