@@ -74,6 +74,7 @@ const RULES: &[Rule] = &[
         crates: "tests/conformance",
         may_use: &["base/", "contracts/", "components/all", "components/api", "tests/servers", "tests/testkit"],
     },
+    Rule { crates: "tests/servers", may_use: &["components/api"] },
     Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit", "tests/servers"] },
     Rule { crates: "benches", may_use: &["base/", "contracts/", "tests/testkit"] },
     Rule { crates: "examples/", may_use: &[] },

@@ -14,7 +14,7 @@ use crate::channel::{Kind, UNWELL};
 impl Recipient for Channel {
     async fn topic_event(&self, event: &TopicEvent, trace: Option<SpanContext>) -> Outcome {
         if !self.is_well() {
-            return Outcome::retry(UNWELL.to_owned());
+            return Outcome::Undelivered(UNWELL.to_owned());
         }
         let slot = self.slot().await;
         match self.kind() {
@@ -25,7 +25,7 @@ impl Recipient for Channel {
 
     async fn bulk_topic_event(&self, event: &BulkTopicEvent, trace: Option<SpanContext>) -> Vec<Outcome> {
         if !self.is_well() {
-            return vec![Outcome::retry(UNWELL.to_owned()); event.entries.len()];
+            return vec![Outcome::Undelivered(UNWELL.to_owned()); event.entries.len()];
         }
         let slot = self.slot().await;
         match self.kind() {
