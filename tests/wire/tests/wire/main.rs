@@ -41,6 +41,7 @@ mod state_api;
 mod state_query;
 mod state_values;
 mod streaming_bodies;
+mod streaming_subscribe;
 mod tokens;
 
 use testkit::{App, Sidecar};
