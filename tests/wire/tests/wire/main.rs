@@ -2,6 +2,7 @@
 //! `TRILBY_BIN` names. One binary, so that it is linked once.
 
 mod access_control;
+mod app_events;
 mod app_health;
 mod configuration_api;
 mod connections;
