@@ -43,7 +43,7 @@ pub(crate) struct PubSubSettings {
     #[setting(default = "64", min = 1, max = 10000)]
     max_in_flight: u32,
     /// How many bytes of them; a single message may have more.
-    #[setting(default = "16Mi")]
+    #[setting(default = "4Mi")]
     max_in_flight_bytes: ByteSize,
     /// The wait before a message that was not handled is delivered again. It doubles with each failure.
     #[setting(default = "500ms")]
@@ -145,6 +145,10 @@ impl PubSub for HubPubSub {
     }
 
     async fn subscribe(&self, _: &CallContext, request: &SubscribeRequest) -> Result<Deliveries, Error> {
+        if request.topic.ends_with('*') {
+            let topic = &request.topic;
+            tracing::warn!(target: "dapr.contrib", "pubsub.embedded has no patterns: {topic} is one topic of that name");
+        }
         let attach = hub::Attach { topic: request.topic.clone(), ..self.attach.clone() };
         let consuming = self.client.consume(attach.clone()).await.map_err(failed)?;
         let (subscription, deliveries) = Subscription::new(self.client.clone(), attach);
