@@ -2,6 +2,7 @@
 
 mod faults;
 mod layout;
+mod mixed;
 mod places;
 mod redelivery;
 mod subject;

@@ -69,12 +69,13 @@ async fn what_is_published_lies_as_the_target_puts_it() {
 #[tokio::test]
 async fn the_group_and_its_one_consumer_have_the_consumer_id_and_begin_at_the_first_message() {
     let Some(redis) = Redis::alone().start() else { return };
-    for (given, name) in [(&[][..], "app"), (&[("consumerID", "group")][..], "group")] {
+    let groups = [(&[][..], "app", 1), (&[("consumerID", "group")][..], "group", 2)];
+    for (given, name, messages) in groups {
         let broker = quick(&redis.address(), given).await;
         publish(&*broker, name).await.unwrap();
         let mut deliveries = subscribe(&*broker).await;
         let delivery = next(&mut deliveries).await;
-        assert_eq!(pending(&redis, name), 1);
+        assert_eq!(pending(&redis, name), messages);
         let consumers = redis.command(&["XINFO", "CONSUMERS", TOPIC, name]).unwrap();
         assert_eq!(consumers.lines().filter(|line| *line == "name").count(), 1, "{consumers}");
         assert!(consumers.lines().any(|line| line == name), "{consumers}");

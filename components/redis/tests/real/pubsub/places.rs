@@ -67,7 +67,7 @@ async fn topics_on_all_nodes_of_a_cluster_outlive_the_nodes() {
         let published = publishing.stop().await;
         assert!(published.len() > 50, "{} were published", published.len());
         handled.has_all(&published, SOON * 4).await;
-        assert_eq!(handled.count() - published.len() >= TOPICS.len() * 20, true, "{}", handled.count());
+        assert!(handled.count() >= published.len() + TOPICS.len() * 20, "{}", handled.count());
         subscriber.close().await.unwrap();
     };
     tokio::join!(working, done);
