@@ -2,7 +2,6 @@
 
 mod faults;
 mod layout;
-mod mixed;
 mod places;
 mod redelivery;
 mod subject;
