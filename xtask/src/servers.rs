@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use nix::sys::signal::{SigSet, Signal};
-use servers::{Etcd, Postgres, Redis, RedisCluster, RedisSentinels, Tls};
+use servers::{Etcd, Postgres, RabbitMq, Redis, RedisCluster, RedisSentinels, Tls};
 
 const PASSWORD: &str = "trilby-secret";
 
@@ -26,6 +26,7 @@ const SERVERS: &[(&str, Start)] = &[
     ("cluster", cluster),
     ("postgres", postgres),
     ("etcd", etcd),
+    ("rabbitmq", rabbitmq),
 ];
 
 /// Starts the named servers, or all.
@@ -130,4 +131,10 @@ fn etcd(_folder: &Path) -> anyhow::Result<Option<Started>> {
     let Some(etcd) = Etcd::alone().start() else { return Ok(None) };
     let address = etcd.address();
     Ok(Some(started(etcd, "ETCD", &address)))
+}
+
+fn rabbitmq(_folder: &Path) -> anyhow::Result<Option<Started>> {
+    let Some(rabbit) = RabbitMq::alone().start() else { return Ok(None) };
+    let connection = rabbit.connection_string();
+    Ok(Some(started(rabbit, "RABBITMQ", &connection)))
 }

@@ -80,6 +80,7 @@ impl EtcdBuilder {
             folder: folder.path().to_owned(),
             ready: READY,
             stop: Signal::SIGTERM,
+            environment: Vec::new(),
             account: None,
         })?;
         Ok(Etcd { process, port, tls, files, control, login: None, _folder: folder })

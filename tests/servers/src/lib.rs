@@ -1,4 +1,4 @@
-//! Real servers for tests: Redis (alone, with TLS, with users, watched by sentinels, as a cluster), PostgreSQL and etcd.
+//! Real servers for tests: Redis (alone, with TLS, with users, watched by sentinels, as a cluster), PostgreSQL, etcd and RabbitMQ.
 //!
 //! `let Some(redis) = Redis::alone().durable().start() else { return };` Each has free ports and a folder of its own, is
 //! ready when `start` returns, can be killed and started again on its data, and is gone when it is dropped. A [`Proxy`]
@@ -16,6 +16,7 @@ mod ports;
 mod postgres;
 mod process;
 mod proxy;
+mod rabbitmq;
 mod redis;
 mod resp;
 mod sentinel;
@@ -26,5 +27,6 @@ pub use counters::{Counters, cut_time};
 pub use etcd::{Etcd, EtcdBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use proxy::Proxy;
+pub use rabbitmq::{RabbitMq, RabbitMqBuilder};
 pub use redis::{Redis, RedisBuilder};
 pub use sentinel::RedisSentinels;

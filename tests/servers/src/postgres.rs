@@ -93,6 +93,7 @@ impl PostgresBuilder {
                 folder: folder.path().to_owned(),
                 ready: READY,
                 stop: Signal::SIGINT,
+                environment: Vec::new(),
                 account,
             })?;
             Ok((process, port))

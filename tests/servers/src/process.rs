@@ -30,6 +30,8 @@ pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) folder: PathBuf,
+    /// Variables beside those of this process.
+    pub(crate) environment: Vec<(&'static str, String)>,
     /// A part of the log line that says that the server takes connections.
     pub(crate) ready: &'static str,
     /// What ends it in order.
@@ -185,6 +187,7 @@ fn command(recipe: &Recipe) -> Command {
         Command::new(&recipe.program)
     };
     command.args(&recipe.arguments).current_dir(&recipe.folder);
+    command.envs(recipe.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: a Ctrl-C in the terminal is for us, and we stop it in order.
     command.process_group(0);

@@ -116,6 +116,7 @@ impl RedisBuilder {
             folder: folder.path().to_owned(),
             ready: READY,
             stop: Signal::SIGTERM,
+            environment: Vec::new(),
             account: None,
         })?;
         let login = match (&self.user, &self.password) {

@@ -132,6 +132,7 @@ impl Sentinel {
             folder: folder.path().to_owned(),
             ready: "+monitor master",
             stop: Signal::SIGTERM,
+            environment: Vec::new(),
             account: None,
         })?;
         Ok(Self { process, port, _folder: folder })

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use trilby_servers::{Etcd, Postgres, Proxy, Redis, RedisCluster, RedisSentinels};
+use trilby_servers::{Etcd, Postgres, Proxy, RabbitMq, Redis, RedisCluster, RedisSentinels};
 
 #[test]
 fn redis_keeps_what_it_acknowledged_over_a_kill() {
@@ -63,6 +63,24 @@ fn postgres_keeps_what_it_acknowledged_over_a_kill() {
     postgres.restart();
     assert_eq!(postgres.sql("select a from t").unwrap(), "7");
     assert!(postgres.connection_string().contains(&postgres.port().to_string()));
+}
+
+#[test]
+fn rabbitmq_keeps_what_is_durable_over_a_kill_and_is_gone_in_the_end() {
+    let Some(mut rabbit) = RabbitMq::alone().tls(true).start() else { return };
+    rabbit.control(&["add_user", "client", "secret"]).unwrap();
+    rabbit.change_password("other");
+    assert!(rabbit.connection_string().contains("guest:other@"));
+    assert!(rabbit.control(&["authenticate_user", "guest", "guest"]).is_err());
+    rabbit.kill();
+    assert!(TcpStream::connect(("127.0.0.1", rabbit.port())).is_err());
+    rabbit.restart();
+    assert!(rabbit.control(&["list_users"]).unwrap().contains("client"));
+    let ports = [rabbit.port(), rabbit.tls_port().unwrap()];
+    drop(rabbit);
+    for port in ports {
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
 }
 
 #[test]
