@@ -165,7 +165,7 @@ impl Client {
         Ok(connection.ended(self.inner.options.name.as_deref().unwrap_or("watching")).await)
     }
 
-    async fn call<T, F: Future<Output = Answer<T>>>(
+    pub(crate) async fn call<T, F: Future<Output = Answer<T>>>(
         &self,
         may_repeat: bool,
         make: impl Fn(HubClient<Sender>) -> F,
@@ -189,6 +189,20 @@ impl Client {
             }
             self.forget_broken().await;
         }
+    }
+
+    /// Refuses a hub that speaks no version from this one on; `what` it does not have then.
+    pub(crate) async fn require(&self, protocol: u32, what: &str) -> Result<(), Error> {
+        let connection = self.connection(Instant::now() + self.inner.options.patience).await?;
+        let spoken = connection.protocol();
+        if spoken >= protocol {
+            return Ok(());
+        }
+        Err(Error::Refused(format!(
+            "the running hub is older than this program (version {}) and has no {what}: it speaks protocol {spoken}, and they came with \
+             {protocol}. End it with `trilby hub stop`; the next start brings one that fits",
+            env!("CARGO_PKG_VERSION"),
+        )))
     }
 
     async fn forget_broken(&self) {

@@ -25,6 +25,7 @@ const WINDOW: u32 = 8 << 20;
 #[derive(Clone)]
 pub(crate) struct Connection {
     sender: Sender,
+    protocol: u32,
 }
 
 /// Whether the client was closed; an error when it is gone.
@@ -66,7 +67,7 @@ impl Connection {
             }
         });
         let sender = Sender { sender, protocol: HeaderValue::from(NEWEST_PROTOCOL) };
-        let mut connection = Self { sender };
+        let mut connection = Self { sender, protocol: NEWEST_PROTOCOL };
         let hello = HelloRequest {
             oldest_protocol: OLDEST_PROTOCOL,
             newest_protocol: NEWEST_PROTOCOL,
@@ -81,6 +82,7 @@ impl Connection {
             return Err(Error::Refused(mismatch(&answer)));
         }
         connection.sender.protocol = HeaderValue::from(answer.protocol);
+        connection.protocol = answer.protocol;
         Ok(connection)
     }
 
@@ -107,6 +109,11 @@ impl Connection {
                 _ = closed.wait_for(|closed| *closed) => {}
             }
         });
+    }
+
+    /// The version that both ends speak.
+    pub(crate) fn protocol(&self) -> u32 {
+        self.protocol
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -19,6 +19,8 @@ pub enum Error {
     OutOfRange(String),
     /// There is no such lease.
     NotFound(String),
+    /// There is no room for it now; nothing was done.
+    Full(String),
     /// The hub has failed; it acknowledges nothing more.
     Failed(String),
 }
@@ -36,6 +38,7 @@ impl Error {
             Code::InvalidArgument => Self::Invalid(message),
             Code::OutOfRange => Self::OutOfRange(message),
             Code::NotFound => Self::NotFound(message),
+            Code::ResourceExhausted => Self::Full(message),
             Code::FailedPrecondition | Code::PermissionDenied => Self::Refused(message),
             Code::DataLoss => Self::Failed(message),
             _ => Self::Broken(if message.is_empty() { format!("{:?}", status.code()) } else { message }),
@@ -52,6 +55,7 @@ impl fmt::Display for Error {
             | Self::Invalid(reason)
             | Self::OutOfRange(reason)
             | Self::NotFound(reason)
+            | Self::Full(reason)
             | Self::Failed(reason) => formatter.write_str(reason),
         }
     }

@@ -8,9 +8,11 @@ pub mod layout;
 mod place;
 mod protocol;
 mod spawner;
+mod topics;
 
 pub use client::{Client, Options, Watching};
 pub use error::Error;
 pub use place::{LONGEST_SOCKET_PATH, RUNTIME_VARIABLE, SOCKET_VARIABLE, socket_candidates, socket_in};
-pub use protocol::{NEWEST_PROTOCOL, OLDEST_PROTOCOL, PROTOCOL_HEADER, agree};
+pub use protocol::{NEWEST_PROTOCOL, OLDEST_PROTOCOL, PROTOCOL_HEADER, TOPICS_PROTOCOL, agree};
 pub use spawner::Spawner;
+pub use topics::Consuming;

@@ -5,7 +5,9 @@ pub const PROTOCOL_HEADER: &str = "trilby-hub-protocol";
 /// The oldest version this build speaks.
 pub const OLDEST_PROTOCOL: u32 = 1;
 /// The newest version this build speaks.
-pub const NEWEST_PROTOCOL: u32 = 1;
+pub const NEWEST_PROTOCOL: u32 = 2;
+/// The first version that has topics.
+pub const TOPICS_PROTOCOL: u32 = 2;
 
 /// The newest version that is in both ranges.
 #[must_use]

@@ -46,13 +46,36 @@ const STATE: &[Field] = &[
 
 const LOCK: &[Field] = &[KEY_PREFIX];
 
+const PUBSUB: &[Field] = &[
+    Field {
+        doc: "The consumer this component is to its broker: of all that have the same, one gets each message. The app id \
+              where none is given.",
+        ..text("consumerID")
+    },
+    Field {
+        doc: "Which topics apps may publish to: app=topic,topic;other=topic. Apps it does not name are not limited.",
+        judge: judge_scope,
+        ..text("publishingScopes")
+    },
+    Field {
+        doc: "Which topics apps may subscribe to, written as publishingScopes.",
+        judge: judge_scope,
+        ..text("subscriptionScopes")
+    },
+    Field {
+        doc: "The only topics that can be used, separated by commas; all where none is given.",
+        ..text("allowedTopics")
+    },
+    Field { doc: "Topics that only those apps can use whom a scope names with them.", ..text("protectedTopics") },
+];
+
 /// What the runtime reads of every component of a family.
 pub fn runtime_fields(family: Family) -> &'static [Field] {
     match family {
         Family::State => STATE,
         Family::Lock => LOCK,
+        Family::PubSub => PUBSUB,
         Family::SecretStores
-        | Family::PubSub
         | Family::Bindings
         | Family::Configuration
         | Family::Crypto
@@ -80,6 +103,19 @@ fn judge_prefix(properties: &Properties, field: &Field) -> Judgement {
     match field.given(properties) {
         Some(prefix) if prefix.contains("||") => wrong(field, Some(prefix), "a prefix without ||"),
         _ => Judgement::Right,
+    }
+}
+
+/// What a scope cannot be read from gives nobody anything: a misspelled limit would be no limit.
+fn judge_scope(properties: &Properties, field: &Field) -> Judgement {
+    let readable = |entry: &str| entry.trim().is_empty() || entry.split('=').count() == 2;
+    match field.given(properties).and_then(|scope| scope.split(';').find(|entry| !readable(entry))) {
+        Some(entry) => Judgement::Doubtful(format!(
+            "metadata field {}: {:?} is not of the form app=topic,topic and limits nothing as it may have been meant",
+            field.name,
+            entry.trim()
+        )),
+        None => Judgement::Right,
     }
 }
 

@@ -11,6 +11,7 @@ mod options;
 mod run;
 mod server;
 mod stub;
+mod topics;
 
 pub use entry::main;
 pub use options::{Options, Place};

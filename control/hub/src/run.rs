@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use ledger::{Ledger, Local};
 use service::{Listener, ServeOptions, Shutdown, Tasks, listen};
+use ::topics::{Broker, Kept};
 
 use crate::clients::Clients;
 use crate::clock::Clock;
@@ -108,8 +109,16 @@ async fn serve(options: &Options, ledger: &Arc<dyn Ledger>, shutdown: &Shutdown,
     let listener = listen::bind_unix("the hub (--socket)", socket, Some(0o600)).await.map_err(other)?;
     let clock = Clock::system();
     let clients = Clients::new();
+    let now = clock.clone();
+    let broker = Broker::open(::topics::Parts {
+        store: Arc::new(Kept(Arc::clone(ledger))),
+        clock: Arc::new(move || now.now()),
+        tasks: tasks.clone(),
+        shutdown: shutdown.clone(),
+    });
     let parts = Parts {
         ledger: Arc::clone(ledger),
+        broker: Arc::new(broker.await.map_err(other)?),
         clients: clients.clone(),
         clock: clock.clone(),
         place: options.place.clone(),

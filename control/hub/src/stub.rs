@@ -12,10 +12,12 @@ use service::{Shutdown, Tasks};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
+use ::topics::Broker;
 use wire::hub::hub_server::Hub;
 use wire::hub::{
-    AttendRequest, AttendResponse, Client, GrantLeaseRequest, HelloRequest, HelloResponse, Lease, ReadRequest,
+    AttendRequest, AttendResponse, Client, ConsumeRequest, ConsumeResponse, GrantLeaseRequest, HelloRequest,
+    HelloResponse, Lease, ListTopicsRequest, ListTopicsResponse, PublishRequest, PublishResponse, ReadRequest,
     ReadResponse, RenewLeaseRequest, RevokeLeaseRequest, RevokeLeaseResponse, StatusRequest, StatusResponse,
     StopRequest, StopResponse, TransactRequest, TransactResponse, WatchRequest, WatchResponse,
 };
@@ -24,6 +26,7 @@ use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::convert;
 use crate::options::Place;
+use crate::topics as convert_topics;
 
 const TARGET: &str = "dapr.hub";
 /// Answers of a stream that may wait for the client.
@@ -32,6 +35,7 @@ const WAITING: usize = 4;
 /// What the service is made of.
 pub(crate) struct Parts {
     pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) broker: Arc<Broker>,
     pub(crate) clients: Clients,
     pub(crate) clock: Clock,
     pub(crate) place: Place,
@@ -136,6 +140,23 @@ impl Hub for Stub {
     async fn revoke_lease(&self, request: Request<RevokeLeaseRequest>) -> Answer<RevokeLeaseResponse> {
         let revoked = self.0.ledger.revoke(request.into_inner().lease, self.0.clock.now()).await;
         answered(revoked).map(|()| Response::new(RevokeLeaseResponse {}))
+    }
+
+    async fn publish(&self, request: Request<PublishRequest>) -> Answer<PublishResponse> {
+        // Whoever goes away has handed the messages over all the same: the topic takes a request as a whole.
+        convert_topics::publish(&self.0.broker, request.into_inner()).await?;
+        Ok(Response::new(PublishResponse {}))
+    }
+
+    async fn consume(&self, request: Request<Streaming<ConsumeRequest>>) -> Answer<BoxStream<ConsumeResponse>> {
+        let (broker, shutdown) = (&self.0.broker, self.0.shutdown.clone());
+        let responses = convert_topics::consume(broker, request.into_inner(), shutdown, &self.0.tasks).await?;
+        Ok(Response::new(responses))
+    }
+
+    async fn list_topics(&self, _: Request<ListTopicsRequest>) -> Answer<ListTopicsResponse> {
+        let topics = self.0.broker.list().await.map_err(|error| convert_topics::status(&error))?;
+        Ok(Response::new(ListTopicsResponse { topics: topics.into_iter().map(convert_topics::listed).collect() }))
     }
 
     async fn status(&self, _: Request<StatusRequest>) -> Answer<StatusResponse> {

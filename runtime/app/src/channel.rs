@@ -15,6 +15,9 @@ use crate::grpc::GrpcChannel;
 use crate::health::Health;
 use crate::http::HttpChannel;
 
+/// What a call to an app that is not well is told.
+pub(crate) const UNWELL: &str = "app is not in a healthy state";
+
 /// What the app speaks (`--app-protocol`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -122,7 +125,7 @@ struct Inner {
     slots: Option<Arc<Semaphore>>,
 }
 
-enum Kind {
+pub(crate) enum Kind {
     Http(Box<HttpChannel>),
     Grpc(GrpcChannel),
 }
@@ -156,8 +159,8 @@ impl Channel {
     /// # Errors
     /// When the app is not healthy, cannot be reached, or breaks off before its answer's head.
     pub async fn invoke(&self, call: Call) -> Result<Answer, Failure> {
-        if !self.inner.health.is_healthy() {
-            return Err(Failure::new(Code::Internal, "app is not in a healthy state"));
+        if !self.is_well() {
+            return Err(Failure::new(Code::Internal, UNWELL));
         }
         let slot = self.slot().await;
         match &self.inner.kind {
@@ -202,7 +205,16 @@ impl Channel {
         tokio::time::timeout(timeout, probe).await.unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
     }
 
-    async fn slot(&self) -> Slot {
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.inner.kind
+    }
+
+    /// Whether calls may pass to the app.
+    pub(crate) fn is_well(&self) -> bool {
+        self.inner.health.is_healthy()
+    }
+
+    pub(crate) async fn slot(&self) -> Slot {
         match &self.inner.slots {
             Some(slots) => Arc::clone(slots).acquire_owned().await.ok(),
             None => None,

@@ -1,5 +1,17 @@
 //! Messages of topics on their way to the app: which ones it wants, the sending of one or many, and what the app made of
-//! them. Called by the subscriptions of `blocks`, which decide what an outcome means for the broker.
+//! them. Called by the subscriptions of `blocks`, which decide what an outcome means for the broker. Nothing here talks to a
+//! broker.
+
+mod answer;
+mod channel;
+mod envelope;
+mod grpc;
+mod headers;
+mod http;
+mod listing;
+mod stream;
+
+pub use stream::{Events, StreamRecipient};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -79,6 +91,9 @@ pub enum Outcome {
     Retry(Retry),
     /// Never to be sent again, and not handled; why, in the target's words.
     Drop(String),
+    /// Not handled, and nobody failed: there is no one to send it to any more, such as a stream that has ended. It goes back
+    /// to the broker, and never to a dead-letter topic.
+    Undelivered(String),
 }
 
 /// Why a message is to be sent again.
@@ -98,4 +113,41 @@ pub trait Recipient: Send + Sync {
 
     /// Sends many messages and waits for what is made of each, in their order.
     async fn bulk_topic_event(&self, event: &BulkTopicEvent, trace: Option<SpanContext>) -> Vec<Outcome>;
+}
+
+impl Outcome {
+    fn retry(reason: String) -> Self {
+        Self::Retry(Retry { reason, code: None })
+    }
+
+    fn retry_with(reason: String, code: i32) -> Self {
+        Self::Retry(Retry { reason, code: Some(code) })
+    }
+}
+
+/// The id of an event as log lines have it.
+fn event_id(event: &CloudEvent) -> String {
+    match event.get("id") {
+        None | Some(Value::Null) => "<nil>".to_owned(),
+        Some(Value::String(id)) => id.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Keeps the outcome of an entry. One that was answered twice is sent again if either answer says so.
+fn keep(place: &mut Option<Outcome>, outcome: Outcome) {
+    if !matches!(place, Some(Outcome::Retry(_))) {
+        *place = Some(outcome);
+    }
+}
+
+/// The outcome of every entry: one that the app did not name is sent again.
+fn complete(entries: &[BulkEntry], outcomes: Vec<Option<Outcome>>) -> Vec<Outcome> {
+    let missing = |id: &str| {
+        Outcome::retry(format!(
+            "response not received, RETRY required while processing bulk subscribe event for entry id: {id}"
+        ))
+    };
+    let pairs = entries.iter().zip(outcomes);
+    pairs.map(|(entry, outcome)| outcome.unwrap_or_else(|| missing(&entry.id))).collect()
 }

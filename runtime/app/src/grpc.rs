@@ -39,7 +39,7 @@ impl GrpcChannel {
         Ok(Self { channel, token: options.token.clone(), max_message: options.max_message })
     }
 
-    fn client(&self) -> tonic::client::Grpc<service::Channel> {
+    pub(crate) fn client(&self) -> tonic::client::Grpc<service::Channel> {
         tonic::client::Grpc::new(self.channel.clone())
             .max_decoding_message_size(self.max_message)
             .max_encoding_message_size(self.max_message)
@@ -74,7 +74,7 @@ impl GrpcChannel {
         answer
     }
 
-    fn add_token(&self, headers: &mut HeaderMap) {
+    pub(crate) fn add_token(&self, headers: &mut HeaderMap) {
         if let Some(token) = &self.token {
             headers.insert(security::token::HEADER, token.clone());
         }

@@ -156,22 +156,40 @@ impl HttpChannel {
         ))
     }
 
+    /// Sends a request of the sidecar's own, whose URL has only a path: the app's address and token are added. `slot` is
+    /// held until the answer's body has been read or dropped.
+    pub(crate) async fn request(&self, request: Request<Body>, slot: Slot) -> Result<::http::Response<Body>, Failure> {
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        parts.uri = Uri::builder()
+            .scheme(self.target.scheme.clone())
+            .authority(self.target.authority.clone())
+            .path_and_query(path)
+            .build()
+            .map_err(|error| Failure::plain(format!("the path is not a URL: {error}")))?;
+        parts.version = self.version;
+        if let Some(token) = &self.token {
+            parts.headers.insert(security::token::HEADER, token.clone());
+        }
+        let request = Request::from_parts(parts, body);
+        match &self.pipeline {
+            None => {
+                let response = self.client.send(request).await.map_err(failure)?;
+                Ok(response.map(|body| service::body::boxed(Held::new(body, slot))))
+            }
+            Some(pipeline) => guarded::send(pipeline, &self.client, request, slot).await,
+        }
+    }
+
     pub(crate) async fn configuration(&self, app_id: &str) -> Result<Option<serde_json::Value>, Failure> {
         let mut request = Request::new(service::body::empty());
-        *request.uri_mut() = self.uri("/dapr/config", "")?;
-        *request.version_mut() = self.version;
+        *request.uri_mut() = Uri::from_static("/dapr/config");
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Ok(value) = HeaderValue::from_str(app_id) {
             headers.insert("dapr-app-id", value);
         }
-        if let Some(token) = &self.token {
-            headers.insert(security::token::HEADER, token.clone());
-        }
-        let response = match &self.pipeline {
-            None => self.client.send(request).await.map_err(failure)?.map(service::body::boxed),
-            Some(pipeline) => guarded::send(pipeline, &self.client, request, None).await?,
-        };
+        let response = self.request(request, None).await?;
         if response.status() != StatusCode::OK {
             return Ok(None);
         }

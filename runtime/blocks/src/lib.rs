@@ -8,6 +8,7 @@ pub mod health;
 pub mod invoke;
 pub mod lock;
 pub mod metadata;
+pub mod pubsub;
 pub mod secrets;
 pub mod state;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Properties, SecretReference, Spec};
-use loaded::{Admitted, LoadedComponents, Loader};
+use loaded::{LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};
 
@@ -90,7 +90,7 @@ fn init_timeout(component: &Component) -> Option<Duration> {
 
 /// Fills in placeholders, then asks the blocks.
 fn admission(options: &Options, environment: &Environment) -> loaded::Admission {
-    let (app, namespace) = (options.app_id.clone(), options.namespace.clone());
+    let (app, namespace) = (options.app_id.clone(), crate::settings::namespace(environment).to_owned());
     let (pod, models) = (environment.get("POD_NAME").map(str::to_owned), Models::read(environment));
     Arc::new(move |spec: &Spec, properties: Properties| {
         let placeholders = Placeholders { app_id: &app, namespace: &namespace, pod_name: pod.as_deref() };
@@ -102,8 +102,6 @@ fn admission(options: &Options, environment: &Environment) -> loaded::Admission 
             pairs.push((name.to_owned(), filled));
         }
         models.apply(&spec.component_type, &mut pairs);
-        let filled = Properties::from_iter(pairs);
-        let settings = blocks::admit(spec, &filled)?;
-        Ok(Admitted { properties: filled, settings })
+        blocks::admit(&app, spec, &properties, Properties::from_iter(pairs))
     })
 }

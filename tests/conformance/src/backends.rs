@@ -13,6 +13,7 @@ use crate::Backend;
 use crate::configuration::ConfigurationStores;
 use crate::crypto::CryptoProviders;
 use crate::lock::LockStores;
+use crate::pubsub::Brokers;
 use crate::secrets::SecretStores;
 use crate::state::StateStores;
 
@@ -45,6 +46,12 @@ pub(crate) fn crypto_providers() -> Vec<&'static Backend<CryptoProviders>> {
 /// Every lock store.
 pub(crate) fn lock_stores() -> Vec<&'static Backend<LockStores>> {
     let technologies: &[&'static [Backend<LockStores>]] = &[embedded::LOCK, redis::LOCK];
+    technologies.iter().copied().flatten().collect()
+}
+
+/// Every message broker.
+pub(crate) fn brokers() -> Vec<&'static Backend<Brokers>> {
+    let technologies: &[&'static [Backend<Brokers>]] = &[memory::PUBSUB];
     technologies.iter().copied().flatten().collect()
 }
 

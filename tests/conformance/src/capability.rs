@@ -30,6 +30,26 @@ pub enum Capability {
     SymmetricKeys,
     /// Cryptography: keys can be public ones, and public parts are given.
     PublicKeys,
+    /// Pub/sub: the content type of a message comes with it.
+    ContentType,
+    /// Pub/sub: metadata of a message that means nothing to the broker comes with it.
+    MessageMetadata,
+    /// Pub/sub: many messages are published in one go.
+    BulkPublish,
+    /// Pub/sub: messages are handed out in the order in which one publisher published them.
+    Order,
+    /// Pub/sub: messages of one key are handed out one after the other and in order, also where one has to be tried again.
+    KeyOrder,
+    /// Pub/sub: a message comes after a delay of its own.
+    Delay,
+    /// Pub/sub: the broker drops messages after `ttlInSeconds`.
+    MessageTtl,
+    /// Pub/sub: a subscription may be to a pattern of topics.
+    Wildcards,
+    /// Pub/sub: subscribers with one consumer id share the messages of a topic, and other consumer ids get their own.
+    Groups,
+    /// Pub/sub: messages wait for a consumer that has subscribed before.
+    Durable,
     /// The server can be restarted with the data it had.
     Restart,
 }
@@ -51,6 +71,16 @@ impl Capability {
             Capability::SeveralKeys => "several keys",
             Capability::SymmetricKeys => "symmetric keys",
             Capability::PublicKeys => "public keys",
+            Capability::ContentType => "content types",
+            Capability::MessageMetadata => "metadata",
+            Capability::BulkPublish => "bulk publish",
+            Capability::Order => "order",
+            Capability::KeyOrder => "order by key",
+            Capability::Delay => "delays",
+            Capability::MessageTtl => "time to live of messages",
+            Capability::Wildcards => "wildcards",
+            Capability::Groups => "consumer groups",
+            Capability::Durable => "durable",
             Capability::Restart => "restarts",
         }
     }

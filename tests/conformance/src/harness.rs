@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::configuration::ConfigurationStores;
 use crate::crypto::CryptoProviders;
 use crate::lock::LockStores;
+use crate::pubsub::Brokers;
 use crate::secrets::SecretStores;
 use crate::state::StateStores;
 use crate::{Backend, Capability, Check, Ground, Kind, Starting, Unavailable, backends};
@@ -66,6 +67,7 @@ fn trials(run: &Arc<Run>) -> Vec<Trial> {
     trials.extend(trials_of::<ConfigurationStores>(run, &backends::configuration_stores()));
     trials.extend(trials_of::<CryptoProviders>(run, &backends::crypto_providers()));
     trials.extend(trials_of::<LockStores>(run, &backends::lock_stores()));
+    trials.extend(trials_of::<Brokers>(run, &backends::brokers()));
     trials
 }
 

@@ -11,6 +11,7 @@ pub mod harness;
 mod host;
 mod kind;
 pub mod lock;
+pub mod pubsub;
 pub mod secrets;
 pub mod state;
 mod suites;

@@ -5,6 +5,7 @@ use crate::configuration::ConfigurationStores;
 use crate::crypto::CryptoProviders;
 use crate::kind::{Backend, Kind};
 use crate::lock::LockStores;
+use crate::pubsub::Brokers;
 use crate::secrets::SecretStores;
 use crate::state::StateStores;
 
@@ -52,6 +53,7 @@ pub fn suites() -> Vec<Suite> {
         describe::<SecretStores>(&backends::secret_stores()),
         describe::<ConfigurationStores>(&backends::configuration_stores()),
         describe::<LockStores>(&backends::lock_stores()),
+        describe::<Brokers>(&backends::brokers()),
         describe::<CryptoProviders>(&backends::crypto_providers()),
     ]
 }

@@ -76,6 +76,7 @@ async fn construct(registration: &'static Registration, properties: Properties) 
         Constructor::CryptoProvider(make) => close(make(setup).await).await,
         Constructor::Conversation(make) => close(make(setup).await).await,
         Constructor::HttpMiddleware(make) => close(make(setup).await).await,
+        Constructor::PubSub(make) => close(make(setup).await).await,
     }
 }
 

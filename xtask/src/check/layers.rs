@@ -25,6 +25,7 @@ const RULES: &[Rule] = &[
     Rule { crates: "runtime/call", may_use: &["base/", "contracts/"] },
     Rule { crates: "runtime/loaded", may_use: &["base/", "contracts/", "components/api"] },
     Rule { crates: "runtime/app", may_use: &["base/", "contracts/", "runtime/call", "runtime/loaded"] },
+    Rule { crates: "runtime/routing", may_use: &[] },
     Rule {
         crates: "runtime/mesh",
         may_use: &["base/", "contracts/", "runtime/call", "runtime/loaded", "components/api"],
@@ -44,6 +45,7 @@ const RULES: &[Rule] = &[
             "runtime/loaded",
             "runtime/app",
             "runtime/mesh",
+            "runtime/routing",
             "runtime/actors",
         ],
     },
@@ -72,6 +74,7 @@ const RULES: &[Rule] = &[
         crates: "tests/conformance",
         may_use: &["base/", "contracts/", "components/all", "components/api", "tests/servers", "tests/testkit"],
     },
+    Rule { crates: "tests/servers", may_use: &["components/api"] },
     Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit", "tests/servers"] },
     Rule { crates: "benches", may_use: &["base/", "contracts/", "tests/testkit"] },
     Rule { crates: "examples/", may_use: &[] },

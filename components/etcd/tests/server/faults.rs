@@ -1,46 +1,14 @@
 //! Faults: members that go, a cut network, a server that comes later than the store, requests that are too large.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use component::ErrorKind;
-use component::state::StateStore;
-use servers::{Etcd, Proxy};
+use servers::{Counters, Etcd, Proxy, cut_time};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
 use crate::ground::{get, open, set, start, value, within};
 
 const BACK: Duration = Duration::from_secs(5);
-
-/// How long the network is cut: as long as the promise says in long runs.
-fn cut() -> Duration {
-    #[expect(clippy::disallowed_methods, reason = "a test process has no role whose environment it could be given")]
-    let is_long = std::env::var_os("TRILBY_LONG").is_some();
-    Duration::from_secs(if is_long { 30 } else { 7 })
-}
-
-/// Counts up in a key until told to stop; what was acknowledged last is in the number.
-fn count(store: Arc<dyn StateStore>, writers: &TaskTracker, number: usize, stop: Arc<AtomicU64>) -> Arc<AtomicU64> {
-    let acknowledged = Arc::new(AtomicU64::new(0));
-    let last = Arc::clone(&acknowledged);
-    writers.spawn(async move {
-        let mut next = 0;
-        while stop.load(Ordering::SeqCst) == 0 {
-            next += 1;
-            match set(&*store, &format!("counter-{number}"), &next.to_string()).await {
-                Ok(()) => last.store(next, Ordering::SeqCst),
-                Err(error) => {
-                    let kind = error.kind();
-                    assert!(matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout), "{kind:?}: {error}");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-    });
-    acknowledged
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_network_loses_nothing_acknowledged_and_work_goes_on_after_it() {
@@ -48,9 +16,7 @@ async fn a_cut_network_loses_nothing_acknowledged_and_work_goes_on_after_it() {
     for is_silent in [true, false] {
         let proxy = Proxy::to(server.port());
         let store = open("v2", &[("endpoints", &proxy.address())]).await;
-        let (writers, stop) = (TaskTracker::new(), Arc::new(AtomicU64::new(0)));
-        let counters: Vec<_> =
-            (0..8).map(|number| count(Arc::clone(&store), &writers, number, Arc::clone(&stop))).collect();
+        let counters = Counters::start(&store).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         if is_silent {
             proxy.silence()
@@ -62,18 +28,10 @@ async fn a_cut_network_loses_nothing_acknowledged_and_work_goes_on_after_it() {
         let error = get(&*store, "counter-0").await.unwrap_err();
         assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
         assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout), "{error}");
-        tokio::time::sleep(cut()).await;
+        tokio::time::sleep(cut_time(Duration::from_secs(7))).await;
         proxy.mend();
         within(BACK, "working again", || async { set(&*store, "again", "1").await.is_ok() }).await;
-        stop.store(1, Ordering::SeqCst);
-        writers.close();
-        writers.wait().await;
-        for (number, acknowledged) in counters.iter().enumerate() {
-            let found = value(&*store, &format!("counter-{number}")).await.unwrap();
-            let found: u64 = String::from_utf8(found).unwrap().parse().unwrap();
-            let acknowledged = acknowledged.load(Ordering::SeqCst);
-            assert!(acknowledged > 0 && found >= acknowledged, "{number}: {found} is there, {acknowledged} was told");
-        }
+        counters.stop_and_judge().await;
         store.close().await.unwrap();
     }
 }

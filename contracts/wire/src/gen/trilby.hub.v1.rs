@@ -337,6 +337,184 @@ pub struct StatusResponse {
 pub struct StopRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StopResponse {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TopicMessage {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub data: ::prost::bytes::Bytes,
+    #[prost(string, optional, tag = "2")]
+    pub content_type: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(map = "string, string", tag = "3")]
+    pub metadata: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Messages of one key are delivered one after the other, in the order they were published.
+    #[prost(string, optional, tag = "4")]
+    pub ordering_key: ::core::option::Option<::prost::alloc::string::String>,
+    /// Milliseconds after its publication in which it is delivered; absent for ever.
+    #[prost(uint64, optional, tag = "5")]
+    pub life: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Publication {
+    #[prost(message, optional, tag = "1")]
+    pub message: ::core::option::Option<TopicMessage>,
+    /// It is held back, and published later; neither means now.
+    #[prost(oneof = "publication::When", tags = "2, 3")]
+    pub when: ::core::option::Option<publication::When>,
+}
+/// Nested message and enum types in `Publication`.
+pub mod publication {
+    /// It is held back, and published later; neither means now.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum When {
+        /// After so many milliseconds.
+        #[prost(uint64, tag = "2")]
+        Delay(u64),
+        /// Milliseconds since 1970.
+        #[prost(uint64, tag = "3")]
+        DeliverAt(u64),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PublishRequest {
+    #[prost(string, tag = "1")]
+    pub database: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub topic: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "3")]
+    pub publications: ::prost::alloc::vec::Vec<Publication>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishResponse {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConsumeRequest {
+    #[prost(oneof = "consume_request::Request", tags = "1, 2, 3")]
+    pub request: ::core::option::Option<consume_request::Request>,
+}
+/// Nested message and enum types in `ConsumeRequest`.
+pub mod consume_request {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Request {
+        /// The first of each call, and only that.
+        #[prost(message, tag = "1")]
+        Attach(super::Attach),
+        #[prost(message, tag = "2")]
+        Settlements(super::Settlements),
+        /// No more messages are sent; those that are held can still be settled.
+        #[prost(message, tag = "3")]
+        Pause(super::Pause),
+    }
+}
+/// How a group is kept counts as its last consumer says. Durations are in milliseconds.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Attach {
+    #[prost(string, tag = "1")]
+    pub database: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub topic: ::prost::alloc::string::String,
+    /// Of the consumers of a group, one gets each message.
+    #[prost(string, tag = "3")]
+    pub group: ::prost::alloc::string::String,
+    /// How much the consumer holds unsettled.
+    #[prost(uint64, tag = "4")]
+    pub messages: u64,
+    #[prost(uint64, tag = "5")]
+    pub bytes: u64,
+    /// How long an unsettled message is kept for the group.
+    #[prost(uint64, tag = "6")]
+    pub retention: u64,
+    /// What the topic may take on the disk before its oldest messages are dropped.
+    #[prost(uint64, tag = "7")]
+    pub topic_bytes: u64,
+    /// The waits before a message that failed is delivered again.
+    #[prost(uint64, tag = "8")]
+    pub first_wait: u64,
+    #[prost(uint64, tag = "9")]
+    pub longest_wait: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Settlements {
+    #[prost(message, repeated, tag = "1")]
+    pub settled: ::prost::alloc::vec::Vec<SettledMessage>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SettledMessage {
+    #[prost(uint64, tag = "1")]
+    pub tag: u64,
+    #[prost(enumeration = "Settlement", tag = "2")]
+    pub settlement: i32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pause {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConsumeResponse {
+    #[prost(oneof = "consume_response::Response", tags = "1, 2, 3")]
+    pub response: ::core::option::Option<consume_response::Response>,
+}
+/// Nested message and enum types in `ConsumeResponse`.
+pub mod consume_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Response {
+        /// The first: from now on the group misses no message.
+        #[prost(message, tag = "1")]
+        Attached(super::Attached),
+        #[prost(message, tag = "2")]
+        Delivery(super::TopicDelivery),
+        /// The settlement of this message was taken; if it is done with, that is on the disk.
+        #[prost(uint64, tag = "3")]
+        Settled(u64),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Attached {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TopicDelivery {
+    /// Names it in its settlement, on this call alone.
+    #[prost(uint64, tag = "1")]
+    pub tag: u64,
+    /// How often it failed before.
+    #[prost(uint32, tag = "2")]
+    pub failures: u32,
+    #[prost(message, optional, tag = "3")]
+    pub message: ::core::option::Option<TopicMessage>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTopicsRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTopicsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub topics: ::prost::alloc::vec::Vec<Topic>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Topic {
+    #[prost(string, tag = "1")]
+    pub database: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub topic: ::prost::alloc::string::String,
+    /// Messages that some group has not settled, or that wait for a first group.
+    #[prost(uint64, tag = "3")]
+    pub messages: u64,
+    /// Messages that are held back until their time.
+    #[prost(uint64, tag = "4")]
+    pub delayed: u64,
+    #[prost(uint64, tag = "5")]
+    pub bytes: u64,
+    #[prost(message, repeated, tag = "6")]
+    pub groups: ::prost::alloc::vec::Vec<TopicGroup>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TopicGroup {
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    /// Messages that it has not settled, those that consumers hold included.
+    #[prost(uint64, tag = "2")]
+    pub waiting: u64,
+    #[prost(uint64, tag = "3")]
+    pub held: u64,
+    #[prost(uint64, tag = "4")]
+    pub consumers: u64,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Relation {
@@ -365,6 +543,38 @@ impl Relation {
             "RELATION_NOT_EQUAL" => Some(Self::NotEqual),
             "RELATION_LESS" => Some(Self::Less),
             "RELATION_GREATER" => Some(Self::Greater),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Settlement {
+    /// Done with: never delivered to the group again.
+    Done = 0,
+    /// Failed: delivered again after a wait.
+    Retry = 1,
+    /// Given back unharmed: delivered again at once.
+    Release = 2,
+}
+impl Settlement {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Done => "SETTLEMENT_DONE",
+            Self::Retry => "SETTLEMENT_RETRY",
+            Self::Release => "SETTLEMENT_RELEASE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SETTLEMENT_DONE" => Some(Self::Done),
+            "SETTLEMENT_RETRY" => Some(Self::Retry),
+            "SETTLEMENT_RELEASE" => Some(Self::Release),
             _ => None,
         }
     }
@@ -627,6 +837,79 @@ pub mod hub_client {
                 .insert(GrpcMethod::new("trilby.hub.v1.Hub", "RevokeLease"));
             self.inner.unary(req, path, codec).await
         }
+        /// Publishes messages to a topic, all or none; the answer means that they are on the disk. From protocol 2 on.
+        pub async fn publish(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PublishRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trilby.hub.v1.Hub/Publish",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("trilby.hub.v1.Hub", "Publish"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A consumer of a topic, for as long as the call lasts: what it holds at its end is delivered again. From protocol 2 on.
+        pub async fn consume(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::ConsumeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ConsumeResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trilby.hub.v1.Hub/Consume",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("trilby.hub.v1.Hub", "Consume"));
+            self.inner.streaming(req, path, codec).await
+        }
+        /// All topics. From protocol 2 on.
+        pub async fn list_topics(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTopicsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTopicsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trilby.hub.v1.Hub/ListTopics",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trilby.hub.v1.Hub", "ListTopics"));
+            self.inner.unary(req, path, codec).await
+        }
         /// What the hub knows of itself.
         pub async fn status(
             &mut self,
@@ -744,6 +1027,36 @@ pub mod hub_server {
             request: tonic::Request<super::RevokeLeaseRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RevokeLeaseResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Publishes messages to a topic, all or none; the answer means that they are on the disk. From protocol 2 on.
+        async fn publish(
+            &self,
+            request: tonic::Request<super::PublishRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// A consumer of a topic, for as long as the call lasts: what it holds at its end is delivered again. From protocol 2 on.
+        async fn consume(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ConsumeRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::ConsumeResponse>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// All topics. From protocol 2 on.
+        async fn list_topics(
+            &self,
+            request: tonic::Request<super::ListTopicsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTopicsResponse>,
             tonic::Status,
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
@@ -1176,6 +1489,138 @@ pub mod hub_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevokeLeaseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trilby.hub.v1.Hub/Publish" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishSvc<T: Hub>(pub Arc<T>);
+                    impl<T: Hub> tonic::server::UnaryService<super::PublishRequest>
+                    for PublishSvc<T> {
+                        type Response = super::PublishResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PublishRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Hub>::publish(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trilby.hub.v1.Hub/Consume" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConsumeSvc<T: Hub>(pub Arc<T>);
+                    impl<T: Hub> tonic::server::StreamingService<super::ConsumeRequest>
+                    for ConsumeSvc<T> {
+                        type Response = super::ConsumeResponse;
+                        type ResponseStream = BoxStream<super::ConsumeResponse>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ConsumeRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Hub>::consume(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConsumeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trilby.hub.v1.Hub/ListTopics" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTopicsSvc<T: Hub>(pub Arc<T>);
+                    impl<T: Hub> tonic::server::UnaryService<super::ListTopicsRequest>
+                    for ListTopicsSvc<T> {
+                        type Response = super::ListTopicsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTopicsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Hub>::list_topics(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTopicsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
