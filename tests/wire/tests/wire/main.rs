@@ -24,6 +24,7 @@ mod middleware;
 mod mutual_tls;
 mod namespaces;
 mod paths;
+mod poison;
 mod proxy_streaming;
 mod resources;
 mod sdk;
