@@ -25,6 +25,7 @@ mod middleware;
 mod mutual_tls;
 mod namespaces;
 mod paths;
+mod poison;
 mod proxy_streaming;
 mod publish;
 mod resources;
