@@ -114,6 +114,17 @@ async fn what_is_wrong_with_a_request_is_told_as_the_target_tells_it() {
 }
 
 #[tokio::test]
+async fn the_answer_tells_the_span() {
+    let sidecar = Sidecar::named("publisher").resource(OPEN).start().await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = sidecar.post("/v1.0/publish/ps/t").header("traceparent", parent).header("tracestate", "a=b");
+    let answer = traced.body("x").send().await;
+    assert_eq!(answer.status, 204);
+    let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!((header("traceparent").as_deref(), header("tracestate").as_deref()), (Some(parent), Some("a=b")));
+}
+
+#[tokio::test]
 async fn names_of_topics_may_have_slashes_and_what_a_path_escapes() {
     let id = testkit::unique("publisher");
     let component = format!("{OPEN}  metadata:\n  - name: allowedTopics\n    value: a/b/c,ä?\n");
