@@ -1,8 +1,8 @@
 //! The publishing API over HTTP: path, query string and body to the publishing block and back. Called by the HTTP door. Where the
 //! target tells in Go's words what is wrong with a body, so do we: apps and SDKs compare them.
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use blocks::Metadata;
 use blocks::pubsub::{Content, Entry, Error, Event, NotTaken, canonical};
 use bytes::Bytes;
@@ -162,9 +162,16 @@ fn data(event: Option<&RawValue>, content_type: &str) -> Result<Bytes, String> {
     let text = || event.and_then(|event| serde_json::from_str::<String>(event.get()).ok());
     match Content::of(content_type) {
         Content::Binary => {
-            let decoded = STANDARD.decode(text().ok_or(MISMATCH)?);
-            let decoded = decoded
-                .map_err(|error| format!("error: unable to decode base64 application/octect-stream data: {error}"))?;
+            let text = text().ok_or(MISMATCH)?;
+            let decoded = STANDARD.decode(&text).map_err(|error| {
+                let at = match error {
+                    DecodeError::InvalidByte(at, _) => at,
+                    _ => text.len(),
+                };
+                format!(
+                    "error: unable to decode base64 application/octect-stream data: illegal base64 data at input byte {at}"
+                )
+            })?;
             Ok(decoded.into())
         }
         Content::Text => Ok(text().ok_or(MISMATCH)?.into()),

@@ -81,12 +81,12 @@ async fn what_is_wrong_with_a_request_is_told_as_the_target_tells_it() {
     let refused = sidecar.post("/v1.0/publish/ps/t?metadata.rawPayload=perhaps").body("x").send().await;
     assert_eq!((refused.status, refused.error_code().as_str()), (400, "ERR_PUBSUB_REQUEST_METADATA"));
     let body: Value = serde_json::from_slice(&refused.body).unwrap();
-    assert_eq!(body["details"][0]["metadata"], json!({ "rawPayload": "perhaps" }));
+    assert_eq!(body["details"][1]["metadata"], json!({ "rawPayload": "perhaps" }));
     let announced = sidecar.post("/v1.0/publish/ps/t").header("content-type", "application/cloudevents+json");
     let refused = announced.body("{\"}").send().await;
     assert_eq!((refused.status, refused.error_code().as_str()), (500, "ERR_PUBSUB_CLOUD_EVENTS_SER"));
     let body: Value = serde_json::from_slice(&refused.body).unwrap();
-    assert_eq!(body["details"][0]["metadata"]["error"], "unexpected EOF");
+    assert_eq!(body["details"][1]["metadata"]["error"], "unexpected EOF");
     for (entries, said) in [
         ("{\"entryID\": \"}", "unexpected EOF"),
         ("{}", "json: cannot unmarshal object into Go value of type []http.bulkPublishMessageEntry"),
