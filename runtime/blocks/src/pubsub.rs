@@ -16,3 +16,4 @@ pub use publish::{Entry, Event, NotTaken, PubSub, Topic};
 pub use rules::TopicRules;
 
 pub(crate) use rules::admit;
+pub(crate) use metadata::is_raw;
