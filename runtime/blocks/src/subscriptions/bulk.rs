@@ -115,7 +115,8 @@ impl Subscription {
                 }
             }
         }
-        let handling = groups.into_iter().map(|group| self.attempt_bulk(group, ending)).collect::<FuturesUnordered<_>>();
+        let handling =
+            groups.into_iter().map(|group| self.attempt_bulk(group, ending)).collect::<FuturesUnordered<_>>();
         tokio::join!(handling.collect::<()>(), settling.collect::<()>());
     }
 

@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn an_event_is_passed_on_byte_for_byte_and_gets_the_brokers_trace_if_it_has_none() {
-        let read = events(&message(br#"{ "id":"1","data":1.50 }"#, &[("traceparent", "b"), ("tracestate", "c")])).unwrap();
+        let read =
+            events(&message(br#"{ "id":"1","data":1.50 }"#, &[("traceparent", "b"), ("tracestate", "c")])).unwrap();
         assert_eq!(&read.payload[..], br#"{ "id":"1","data":1.50 }"#);
         assert_eq!((&read.event["traceid"], &read.event["tracestate"]), (&json!("b"), &json!("c")));
         let own = events(&message(br#"{"traceparent":"own"}"#, &[("traceparent", "b")])).unwrap();
@@ -185,7 +186,10 @@ mod tests {
         let read = read(&message(b"\xff\x00", &[("traceid", "x")]), Form::Raw, ("p", "topic")).unwrap();
         let sent: Value = serde_json::from_slice(&read.payload).unwrap();
         assert_eq!(sent["data_base64"], json!("/wA="));
-        assert_eq!((&sent["topic"], &sent["pubsubname"], &sent["traceid"]), (&json!("topic"), &json!("p"), &json!("x")));
+        assert_eq!(
+            (&sent["topic"], &sent["pubsubname"], &sent["traceid"]),
+            (&json!("topic"), &json!("p"), &json!("x"))
+        );
         assert_eq!(sent["type"], json!("com.dapr.event.sent"));
         assert!(sent["id"].as_str().unwrap().len() == 36);
     }
@@ -195,7 +199,10 @@ mod tests {
         let mut message = message(b"\x01\x02", &[("ce_id", "7"), ("CE_Type", "made"), ("other", "x")]);
         message.content_type = Some("application/octet-stream".to_owned());
         let read = events(&message).unwrap();
-        assert_eq!(Value::Object(read.event), json!({"id": "7", "type": "made", "datacontenttype": "application/octet-stream"}));
+        assert_eq!(
+            Value::Object(read.event),
+            json!({"id": "7", "type": "made", "datacontenttype": "application/octet-stream"})
+        );
         assert_eq!(read.binary.as_deref(), Some(&b"\x01\x02"[..]));
     }
 

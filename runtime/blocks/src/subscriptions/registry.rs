@@ -252,8 +252,7 @@ impl Subscriptions {
     /// As the metadata API tells them: what is declared, what the app asks for, streams.
     pub fn list(&self) -> Vec<v1::PubsubSubscription> {
         let told = self.inner.told();
-        let mut list: Vec<_> =
-            sources::merged(&self.inner.declared, &told.asked).iter().map(Sourced::told).collect();
+        let mut list: Vec<_> = sources::merged(&self.inner.declared, &told.asked).iter().map(Sourced::told).collect();
         list.extend(told.streams.values().map(|stream| stream.sourced.told()));
         list
     }
