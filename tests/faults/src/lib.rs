@@ -4,8 +4,11 @@
 pub mod command;
 #[cfg(target_os = "linux")]
 pub mod disk;
+pub mod loss;
 pub mod process;
 pub mod random;
 pub mod record;
+pub mod schedule;
 pub mod sidecar;
 pub mod trace;
+pub mod traffic;

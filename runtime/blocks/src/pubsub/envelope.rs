@@ -1,7 +1,7 @@
 //! The event that stands for what an app publishes: made around its data, or kept and completed where the data is one already.
 //! Called by publishing, once per message. Attributes, their order and their defaults are the target's.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -155,7 +155,7 @@ impl Draft<'_> {
     /// When the event expires, where that is asked for and the broker does not see to it.
     fn expiration(&self, now: SystemTime) -> Option<String> {
         let left = metadata::time_to_live(self.metadata).filter(|_| !self.broker_expires)?;
-        Some(rfc3339(now.checked_add(left).unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)))))
+        now.checked_add(left).map(rfc3339)
     }
 }
 
