@@ -9,6 +9,7 @@ use blocks::health::Readiness;
 use blocks::invoke::Invoker;
 use blocks::lock::Locks;
 use blocks::metadata::Metadata;
+use blocks::pubsub::PubSub;
 use blocks::secrets::Secrets;
 use blocks::state::State;
 use service::{Shutdown, Tasks};
@@ -28,6 +29,8 @@ pub struct Api {
     pub invoker: Invoker,
     /// State stores.
     pub state: State,
+    /// Publishing.
+    pub pubsub: PubSub,
     /// Secret stores.
     pub secrets: Secrets,
     /// Configuration stores.

@@ -57,6 +57,8 @@ pub enum Operation {
     ExecuteStateTransaction,
     QueryState,
     ListStateKeys,
+    PublishEvent,
+    BulkPublishEvent,
     GetSecret,
     GetBulkSecret,
     GetConfiguration,

@@ -12,6 +12,7 @@ use blocks::health::{Readiness, Target};
 use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
 use blocks::lock::Locks;
 use blocks::metadata::Metadata;
+use blocks::pubsub::PubSub;
 use blocks::secrets::Secrets;
 use blocks::state::State;
 use component::resolver::{Instance, Resolver};
@@ -168,6 +169,12 @@ impl Role {
             app_id: options.app_id.clone(),
             invoker: invoker.clone(),
             state: State::new(options.app_id.as_str().into(), options.namespace.as_str().into(), components.clone()),
+            pubsub: PubSub::new(
+                options.app_id.as_str().into(),
+                settings::namespace(&self.environment).into(),
+                components.clone(),
+                &metrics,
+            ),
             secrets: Secrets::new(components.clone(), settings::secret_scopes(&self.configuration)),
             configuration: ConfigurationApi::new(
                 components.clone(),

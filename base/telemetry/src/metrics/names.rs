@@ -198,6 +198,48 @@ pub const COMPONENT_SECRET_LATENCY: Family = family(
     "Milliseconds per call to a secret component.",
 );
 
+/// Messages published; values: component, namespace, success, topic.
+pub const PUBSUB_EGRESS: Family = family(
+    "dapr_component_pubsub_egress_count",
+    Kind::Counter,
+    PUBSUB_EGRESS_LABELS,
+    "Messages published to pub/sub components.",
+);
+
+/// Time of publishing a message; values as in [`PUBSUB_EGRESS`].
+pub const PUBSUB_EGRESS_LATENCIES: Family = family(
+    "dapr_component_pubsub_egress_latencies",
+    Kind::Latency,
+    PUBSUB_EGRESS_LABELS,
+    "Milliseconds per message published to a pub/sub component.",
+);
+
+/// Requests to publish many messages; values as in [`PUBSUB_EGRESS`].
+pub const PUBSUB_EGRESS_BULK: Family = family(
+    "dapr_component_pubsub_egress_bulk_count",
+    Kind::Counter,
+    PUBSUB_EGRESS_LABELS,
+    "Bulk requests to pub/sub components.",
+);
+
+/// Messages published by such requests; values as in [`PUBSUB_EGRESS`].
+pub const PUBSUB_EGRESS_BULK_EVENTS: Family = family(
+    "dapr_component_pubsub_egress_bulk_event_count",
+    Kind::Counter,
+    PUBSUB_EGRESS_LABELS,
+    "Messages published to pub/sub components by bulk requests.",
+);
+
+/// Time of publishing many messages; values as in [`PUBSUB_EGRESS`].
+pub const PUBSUB_EGRESS_BULK_LATENCIES: Family = family(
+    "dapr_component_pubsub_egress_bulk_latencies",
+    Kind::Latency,
+    PUBSUB_EGRESS_LABELS,
+    "Milliseconds per bulk request to a pub/sub component.",
+);
+
+const PUBSUB_EGRESS_LABELS: &[&str] = &["app_id", "component", "namespace", "success", "topic"];
+
 /// Errors answered, when recording them is enabled; values: error code, category.
 pub const ERROR_CODES: Family =
     family("dapr_error_code_total", Kind::Counter, &["app_id", "error_code", "category"], "Errors answered, by code.");
@@ -271,6 +313,11 @@ pub const ALL: &[&Family] = &[
     &COMPONENT_STATE_LATENCY,
     &COMPONENT_SECRET_CALLS,
     &COMPONENT_SECRET_LATENCY,
+    &PUBSUB_EGRESS,
+    &PUBSUB_EGRESS_LATENCIES,
+    &PUBSUB_EGRESS_BULK,
+    &PUBSUB_EGRESS_BULK_EVENTS,
+    &PUBSUB_EGRESS_BULK_LATENCIES,
     &ERROR_CODES,
     &MTLS_INITIALISED,
     &MTLS_ROTATED,
