@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
 ///
 /// # Errors
 /// A sentence, where it is neither true nor false.
-pub(super) fn is_raw(metadata: &Metadata) -> Result<bool, String> {
+pub(crate) fn is_raw(metadata: &Metadata) -> Result<bool, String> {
     match metadata.get(RAW_PAYLOAD).map(String::as_str) {
         None | Some("" | "0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
         Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
