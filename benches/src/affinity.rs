@@ -23,8 +23,7 @@ impl Cores {
     /// When the kernel does not tell.
     pub(crate) fn split() -> anyhow::Result<Option<Self>> {
         let all = sched_getaffinity(THIS_THREAD).context("asking for the cores of this process")?;
-        let usable: Vec<usize> =
-            (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or_default()).collect();
+        let usable: Vec<usize> = (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or_default()).collect();
         let Some((first, rest)) = usable.split_first().filter(|(_, rest)| !rest.is_empty()) else { return Ok(None) };
         let (mut generator, mut measured) = (CpuSet::new(), CpuSet::new());
         generator.set(*first)?;

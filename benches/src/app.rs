@@ -137,9 +137,10 @@ async fn answer(request: Request<Incoming>, seen: &Seen) -> Result<Response<Body
             response
         }
         "dapr/subscribe" => {
-            let wanted = seen.broker.as_ref().map(|broker| {
-                serde_json::json!({ "pubsubname": broker, "topic": TOPIC, "route": "/delivered" })
-            });
+            let wanted = seen
+                .broker
+                .as_ref()
+                .map(|broker| serde_json::json!({ "pubsubname": broker, "topic": TOPIC, "route": "/delivered" }));
             let wanted = serde_json::Value::from_iter(wanted);
             let mut response = Response::new(body::full(wanted.to_string()));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -176,9 +176,6 @@ fn comparison(arguments: &ArgMatches) -> compare::Plan {
 }
 
 fn comparison_command() -> Command {
-    let number = |name: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u64)).help(help)
-    };
     let list = |name: &'static str, default: &'static str, help: &'static str| {
         let argument = Arg::new(name).long(name).value_delimiter(',').default_value(default);
         argument.value_parser(value_parser!(usize)).help(help)
@@ -221,21 +218,19 @@ fn hidden_commands() -> [Command; 2] {
     ]
 }
 
+fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u64)).help(help)
+}
+
+fn seconds(default: &'static str) -> Arg {
+    number("seconds", default, "How long to measure")
+}
+
 fn command() -> Command {
     let program = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("DAPRD").value_parser(value_parser!(PathBuf)).global(true).help(help)
     };
-    let number = |name: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u64)).help(help)
-    };
-    let seconds = |default: &'static str| number("seconds", default, "How long to measure");
-    let connections = Arg::new("connections")
-        .long("connections")
-        .value_delimiter(',')
-        .default_value("1,16,256")
-        .value_parser(value_parser!(usize))
-        .help("Connections at the same time");
-    Command::new("rig")
+    let command = Command::new("rig")
         .about("Measures calls directly, through our sidecars and through a peer's")
         .subcommand_required(true)
         .arg(program("ours", "Our sidecar executable"))
@@ -249,8 +244,19 @@ fn command() -> Command {
                 .allow_hyphen_values(true)
                 .global(true)
                 .help("One more flag of sentry, such as --sentry-flag=--ca-ttl=10m"),
-        )
-        .subcommands(hidden_commands())
+        );
+    with_bars(with_speed(command.subcommands(hidden_commands())))
+}
+
+/// The commands about speed.
+fn with_speed(command: Command) -> Command {
+    let connections = Arg::new("connections")
+        .long("connections")
+        .value_delimiter(',')
+        .default_value("1,16,256")
+        .value_parser(value_parser!(usize))
+        .help("Connections at the same time");
+    command
         .subcommand(comparison_command())
         .subcommand(
             Command::new("idle-connections")
@@ -262,6 +268,20 @@ fn command() -> Command {
                 .about("Three times the calls that two sidecars can make: what gets through, and what comes after")
                 .arg(seconds("10")),
         )
+        .subcommand(
+            Command::new("invoke")
+                .about("Speed and CPU of small calls and of state in memory")
+                .arg(connections)
+                .arg(seconds("5"))
+                .arg(number("rate", "1000", "Calls a second of the paced row; 0 leaves it out"))
+                .arg(Arg::new("no-state").long("no-state").action(ArgAction::SetTrue).help("Measures invocation only"))
+                .arg(number("rounds", "1", "How often to measure; the median counts")),
+        )
+}
+
+/// The commands that have a bar of their own.
+fn with_bars(command: Command) -> Command {
+    command
         .subcommand(Command::new("mixed").about("Ours and the peer's call each other: no call may fail").arg(number(
             "calls",
             "10000",
@@ -296,14 +316,5 @@ fn command() -> Command {
                 .about("A sidecar nobody uses: memory, wake-ups, time to be ready")
                 .arg(seconds("60"))
                 .arg(number("starts", "9", "How many starts are timed")),
-        )
-        .subcommand(
-            Command::new("invoke")
-                .about("Speed and CPU of small calls and of state in memory")
-                .arg(connections)
-                .arg(seconds("5"))
-                .arg(number("rate", "1000", "Calls a second of the paced row; 0 leaves it out"))
-                .arg(Arg::new("no-state").long("no-state").action(ArgAction::SetTrue).help("Measures invocation only"))
-                .arg(number("rounds", "1", "How often to measure; the median counts")),
         )
 }

@@ -188,12 +188,7 @@ fn loads(plan: &Plan, case: Case) -> Vec<Load> {
 }
 
 /// One round of one way, and how many calls were sent for it.
-async fn measure(
-    fleet: &Fleet,
-    stage: &Stage,
-    (case, way): (Case, &Way),
-    load: Load,
-) -> anyhow::Result<(Round, u64)> {
+async fn measure(fleet: &Fleet, stage: &Stage, (case, way): (Case, &Way), load: Load) -> anyhow::Result<(Round, u64)> {
     let warmed = offer::offer(&way.target, Load { duration: WARM.min(load.duration), ..load }, &fleet.tasks).await?;
     let subscriber = (case.kind == Kind::Deliver).then(|| way.side).flatten();
     let delivered = match subscriber {

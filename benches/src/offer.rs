@@ -214,8 +214,7 @@ mod tests {
     async fn a_refused_call_is_a_failure_and_no_latency() {
         let tasks = Tasks::new();
         let app = crate::app::App::start(&tasks, None).unwrap();
-        let target =
-            Target { address: app.address(), protocol: Protocol::Http, call: Call::get("/nothing-is-here") };
+        let target = Target { address: app.address(), protocol: Protocol::Http, call: Call::get("/nothing-is-here") };
         let load = Load { connections: 2, duration: Duration::from_millis(50), rate: 0.0 };
         let outcome = offer(&target, load, &tasks).await.unwrap();
         assert!(outcome.failures > 0 && outcome.latencies.is_empty());

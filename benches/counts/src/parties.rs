@@ -65,12 +65,8 @@ impl Parties {
         let (caller, callee) = (free_ports()?, free_ports()?);
         start(folder.path(), caller, None, tasks)?;
         start(folder.path(), callee, Some(app), tasks)?;
-        let parties = Self {
-            http: caller.http,
-            grpc: caller.grpc,
-            callee: callee.internal.to_string(),
-            _folder: folder,
-        };
+        let parties =
+            Self { http: caller.http, grpc: caller.grpc, callee: callee.internal.to_string(), _folder: folder };
         for (port, path) in [
             (caller.http, "/v1.0/healthz".to_owned()),
             (callee.http, "/v1.0/healthz".to_owned()),

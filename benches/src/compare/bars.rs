@@ -85,7 +85,8 @@ fn peers(results: &mut Results, bar: u32, (case, load): (&str, &str), metric: Me
 fn added_latency(results: &Results, metric: Metric) -> Option<Spread> {
     let series = |way| results.find("invoke-http", SIZE, "1 conn", way).map(|row: &Row| row.series(metric));
     let (direct, ours, peer) = (series("direct")?, series("ours")?, series("peer")?);
-    let added = |through: &[f64]| through.iter().zip(&direct).map(|(all, own)| (all - own).max(0.0)).collect::<Vec<_>>();
+    let added =
+        |through: &[f64]| through.iter().zip(&direct).map(|(all, own)| (all - own).max(0.0)).collect::<Vec<_>>();
     Spread::of_ratios(&added(&ours), &added(&peer))
 }
 
@@ -123,7 +124,7 @@ mod tests {
         let line = |part: &str| results.lines.iter().find(|line| line.contains(part)).unwrap();
         assert!(line("invoke-http, 16 conn, cpu_us_per_call").starts_with("MET    bar 1"));
         assert!(line("invoke-http, 16 conn, calls_per_second").contains("MET    bar 1"));
-        assert!(line("invoke-http, 256 conn, calls").starts_with("MISSED bar 1") );
+        assert!(line("invoke-http, 256 conn, calls").starts_with("MISSED bar 1"));
         assert!(line("resident, idle").ends_with("not measured"));
     }
 

@@ -218,7 +218,8 @@ impl Case {
 
 fn invocation(callee: &str, size: usize) -> InvokeServiceRequest {
     let data = prost_any(size);
-    let verb = wire::common::HttpExtension { verb: wire::common::http_extension::Verb::Post.into(), ..Default::default() };
+    let verb =
+        wire::common::HttpExtension { verb: wire::common::http_extension::Verb::Post.into(), ..Default::default() };
     let message = InvokeRequest {
         method: "echo".to_owned(),
         data: Some(data),

@@ -21,7 +21,8 @@ pub(crate) fn svg(results: &Results, heading: &str) -> String {
             last = Some(&row.key);
             top += HEAD;
             let title = format!("{}, {} bytes, {}", row.key.case, row.key.size, row.key.load);
-            let _ = writeln!(body, "<text x=\"8\" y=\"{:.0}\" font-weight=\"bold\">{}</text>", top - 8.0, escape(&title));
+            let _ =
+                writeln!(body, "<text x=\"8\" y=\"{:.0}\" font-weight=\"bold\">{}</text>", top - 8.0, escape(&title));
         }
         let group = results.rows.iter().filter(|other| other.key == row.key);
         let largest = group.filter_map(|other| other.spread(Metric::Cpu)).map(|spread| spread.max).fold(0.0, f64::max);

@@ -65,7 +65,8 @@ pub(crate) struct Counted(Vec<(&'static str, u64)>);
 /// When a metrics port does not answer.
 pub(crate) async fn count(troupe: &Troupe, case: Case) -> anyhow::Result<Counted> {
     let callee = troupe.grpc_callee.as_ref().filter(|_| case.calls_grpc_app()).unwrap_or(&troupe.callee);
-    let subscriber = troupe.subscribers.iter().find(|(backend, ..)| *backend == case.backend).map(|(.., sidecar)| sidecar);
+    let subscriber =
+        troupe.subscribers.iter().find(|(backend, ..)| *backend == case.backend).map(|(.., sidecar)| sidecar);
     let caller = subscriber.filter(|_| case.kind == Kind::Deliver).unwrap_or(&troupe.caller);
     let mut counted = Vec::new();
     for (family, at_callee) in families(case) {

@@ -28,8 +28,7 @@ pub(crate) enum Metric {
 
 impl Metric {
     /// All.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Rate, Self::Median, Self::Tail, Self::FarTail, Self::Cpu, Self::Resident];
+    pub(crate) const ALL: [Self; 6] = [Self::Rate, Self::Median, Self::Tail, Self::FarTail, Self::Cpu, Self::Resident];
 
     /// As JSON names it.
     pub(crate) fn name(self) -> &'static str {
@@ -152,9 +151,9 @@ pub(crate) struct Results {
 impl Results {
     /// The row of a way.
     pub(crate) fn find(&self, case: &str, size: usize, load: &str, way: &str) -> Option<&Row> {
-        self.rows.iter().find(|row| {
-            row.key.case == case && row.key.size == size && row.key.load == load && row.way == way
-        })
+        self.rows
+            .iter()
+            .find(|row| row.key.case == case && row.key.size == size && row.key.load == load && row.way == way)
     }
 
     /// `above / below` of a metric, round by round.
@@ -181,7 +180,8 @@ impl Results {
 
     /// Prints medians, then ratios.
     pub(crate) fn print(&self) {
-        let columns = ["case", "bytes", "load", "way", "calls/s", "p50", "p99", "p99.9", "CPU a call", "of it", "resident"];
+        let columns =
+            ["case", "bytes", "load", "way", "calls/s", "p50", "p99", "p99.9", "CPU a call", "of it", "resident"];
         let mut table = Table::new(&columns);
         for row in &self.rows {
             let of = |metric| row.spread(metric).map_or(0.0, |spread| spread.median);

@@ -146,7 +146,10 @@ impl Stage {
             }
             let settings = match &self.redis {
                 Some(redis) if backend == Backend::Redis => {
-                    format!("\n  metadata:\n  - {{name: redisHost, value: \"{}\"}}\n  - {{name: redisPassword, value: \"\"}}", redis.address)
+                    format!(
+                        "\n  metadata:\n  - {{name: redisHost, value: \"{}\"}}\n  - {{name: redisPassword, value: \"\"}}",
+                        redis.address
+                    )
                 }
                 _ => String::new(),
             };
@@ -171,7 +174,12 @@ impl Stage {
         if let Some((protocol, call)) = case.direct(size) {
             let address = if protocol == Protocol::Http { self.app.http } else { self.app.grpc };
             let processes = vec![("app", self.app.process())];
-            ways.push(Way { name: "direct", side: None, target: Target { address, protocol, call: call.clone() }, processes });
+            ways.push(Way {
+                name: "direct",
+                side: None,
+                target: Target { address, protocol, call: call.clone() },
+                processes,
+            });
             if protocol == case.protocol && protocol == Protocol::Http {
                 for (name, proxy) in &self.proxies {
                     let target = Target { address: proxy.address, protocol, call: call.clone() };
@@ -220,8 +228,7 @@ impl Troupe {
         let http = Call::get(&format!("/v1.0/invoke/{}/method/hello", self.callee.app_id));
         let mut probes = vec![Target { address: self.caller.http, protocol: Protocol::Http, call: http }];
         if let Some(callee) = &self.grpc_callee {
-            let proxied =
-                Case { kind: Kind::ProxyUnary, protocol: Protocol::Grpc, backend: Backend::Memory };
+            let proxied = Case { kind: Kind::ProxyUnary, protocol: Protocol::Grpc, backend: Backend::Memory };
             let call = proxied.call(&callee.app_id, 1)?;
             probes.push(Target { address: self.caller.grpc, protocol: Protocol::Grpc, call });
         }
