@@ -51,7 +51,7 @@ pub(crate) fn lock_stores() -> Vec<&'static Backend<LockStores>> {
 
 /// Every message broker.
 pub(crate) fn brokers() -> Vec<&'static Backend<Brokers>> {
-    let technologies: &[&'static [Backend<Brokers>]] = &[memory::PUBSUB];
+    let technologies: &[&'static [Backend<Brokers>]] = &[memory::PUBSUB, redis::PUBSUB];
     technologies.iter().copied().flatten().collect()
 }
 

@@ -1,15 +1,18 @@
 //! The stores on Redis: on one server, through TLS, watched by sentinels, and on a cluster.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use servers::{Redis, RedisCluster, RedisSentinels};
 
 use crate::Capability::{
-    self, Etag, ExpireTime, KeepsEnd, KeyListing, Restart, Transactions, TransactionsInParts, Ttl,
+    self, BulkPublish, Durable, Etag, ExpireTime, Groups, KeepsEnd, KeyListing, MessageMetadata, Order, Restart,
+    Transactions, TransactionsInParts, Ttl,
 };
 use crate::configuration::{ConfigurationProfile, ConfigurationStores, Versions};
 use crate::lock::{LockProfile, LockStores};
+use crate::pubsub::{BrokerProfile, Brokers, ODD_TOPICS};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Ground, Starting, Unavailable};
 
@@ -31,6 +34,12 @@ pub(super) const CONFIGURATION: &[Backend<ConfigurationStores>] =
 
 pub(super) const LOCK: &[Backend<LockStores>] =
     &[lock("redis", &[Restart], alone), lock("redis-sentinel", &[], sentinel)];
+
+pub(super) const PUBSUB: &[Backend<Brokers>] = &[
+    broker("redis", &[BulkPublish, Durable, Groups, MessageMetadata, Order, Restart], alone),
+    broker("redis-sentinel", &[BulkPublish, Durable, Groups, MessageMetadata, Order], sentinel),
+    broker("redis-cluster", &[BulkPublish, Durable, Groups, MessageMetadata, Order, Restart], cluster),
+];
 
 const fn state(
     name: &'static str,
@@ -62,6 +71,22 @@ const fn lock(name: &'static str, capabilities: &'static [Capability], start: fn
         start,
         profile: LockProfile { shared: true },
     }
+}
+
+const fn broker(
+    name: &'static str,
+    capabilities: &'static [Capability],
+    start: fn() -> Starting,
+) -> Backend<Brokers> {
+    let profile = BrokerProfile {
+        shared: true,
+        odd_topics: ODD_TOPICS,
+        in_flight: 10,
+        again_within: Duration::from_secs(5),
+        delay: None,
+        key: None,
+    };
+    Backend { name, component_type: "pubsub.redis", version: "v1", capabilities, start, profile }
 }
 
 type Properties = Vec<(String, String)>;
