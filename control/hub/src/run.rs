@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::topics::{Broker, Kept};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use ledger::{Ledger, Local};
 use service::{Listener, ServeOptions, Shutdown, Tasks, listen};
-use ::topics::{Broker, Kept};
 
 use crate::clients::Clients;
 use crate::clock::Clock;

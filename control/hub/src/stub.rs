@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use ::topics::Broker;
 use hubclient::{NEWEST_PROTOCOL, OLDEST_PROTOCOL, agree};
 use ledger::{Error, Ledger, Watch};
 use service::release::OWN_VERSION;
@@ -13,7 +14,6 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
-use ::topics::Broker;
 use wire::hub::hub_server::Hub;
 use wire::hub::{
     AttendRequest, AttendResponse, Client, ConsumeRequest, ConsumeResponse, GrantLeaseRequest, HelloRequest,

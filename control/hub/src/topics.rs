@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::topics::{
+    Broker, Consumer, Error, GroupOptions, Message, Outgoing, Settlement, TopicName, TopicStatus, When, Window,
+};
 use ledger::Moment;
 use service::{Shutdown, Tasks};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Status, Streaming};
-use ::topics::{Broker, Consumer, Error, GroupOptions, Message, Outgoing, Settlement, TopicName, TopicStatus, When, Window};
 use wire::hub::{
     self, Attach, Attached, ConsumeRequest, ConsumeResponse, PublishRequest, TopicDelivery, TopicGroup, TopicMessage,
     consume_request, consume_response, publication,

@@ -15,4 +15,5 @@ pub use error::{Error, Place};
 pub use publish::{Entry, Event, NotTaken, PubSub, Topic};
 pub use rules::TopicRules;
 
+pub(crate) use metadata::is_raw;
 pub(crate) use rules::admit;

@@ -12,6 +12,7 @@ use blocks::metadata::Metadata;
 use blocks::pubsub::PubSub;
 use blocks::secrets::Secrets;
 use blocks::state::State;
+use blocks::subscriptions::Subscriptions;
 use service::{Shutdown, Tasks};
 
 /// How much one request may carry.
@@ -31,6 +32,8 @@ pub struct Api {
     pub state: State,
     /// Publishing.
     pub pubsub: PubSub,
+    /// Subscriptions; streams add theirs.
+    pub subscriptions: Subscriptions,
     /// Secret stores.
     pub secrets: Secrets,
     /// Configuration stores.

@@ -240,6 +240,49 @@ pub const PUBSUB_EGRESS_BULK_LATENCIES: Family = family(
 
 const PUBSUB_EGRESS_LABELS: &[&str] = &["app_id", "component", "namespace", "success", "topic"];
 
+/// Messages that came in; values: component, namespace, process status, status, topic.
+pub const PUBSUB_INGRESS: Family = family(
+    "dapr_component_pubsub_ingress_count",
+    Kind::Counter,
+    PUBSUB_INGRESS_LABELS,
+    "Messages that came in from pub/sub components, by what became of them.",
+);
+
+/// Time the app took for a message; values as in [`PUBSUB_INGRESS`].
+pub const PUBSUB_INGRESS_LATENCIES: Family = family(
+    "dapr_component_pubsub_ingress_latencies",
+    Kind::Latency,
+    PUBSUB_INGRESS_LABELS,
+    "Milliseconds the app took for a message.",
+);
+
+/// Calls to the app with many messages; values: component, namespace, process status (empty), topic.
+pub const PUBSUB_INGRESS_BULK: Family = family(
+    "dapr_component_pubsub_ingress_bulk_count",
+    Kind::Counter,
+    PUBSUB_INGRESS_BULK_LABELS,
+    "Calls to the app with many messages.",
+);
+
+/// Messages of such calls; values: component, namespace, process status, topic.
+pub const PUBSUB_INGRESS_BULK_EVENTS: Family = family(
+    "dapr_component_pubsub_ingress_bulk_event_count",
+    Kind::Counter,
+    PUBSUB_INGRESS_BULK_LABELS,
+    "Messages of calls with many messages, by what became of them.",
+);
+
+/// Time the app took for many messages; values as in [`PUBSUB_INGRESS_BULK`].
+pub const PUBSUB_INGRESS_BULK_LATENCIES: Family = family(
+    "dapr_component_pubsub_ingress_bulk_latencies",
+    Kind::Latency,
+    PUBSUB_INGRESS_BULK_LABELS,
+    "Milliseconds the app took for many messages.",
+);
+
+const PUBSUB_INGRESS_LABELS: &[&str] = &["app_id", "component", "namespace", "process_status", "status", "topic"];
+const PUBSUB_INGRESS_BULK_LABELS: &[&str] = &["app_id", "component", "namespace", "process_status", "topic"];
+
 /// Errors answered, when recording them is enabled; values: error code, category.
 pub const ERROR_CODES: Family =
     family("dapr_error_code_total", Kind::Counter, &["app_id", "error_code", "category"], "Errors answered, by code.");
@@ -318,6 +361,11 @@ pub const ALL: &[&Family] = &[
     &PUBSUB_EGRESS_BULK,
     &PUBSUB_EGRESS_BULK_EVENTS,
     &PUBSUB_EGRESS_BULK_LATENCIES,
+    &PUBSUB_INGRESS,
+    &PUBSUB_INGRESS_LATENCIES,
+    &PUBSUB_INGRESS_BULK,
+    &PUBSUB_INGRESS_BULK_EVENTS,
+    &PUBSUB_INGRESS_BULK_LATENCIES,
     &ERROR_CODES,
     &MTLS_INITIALISED,
     &MTLS_ROTATED,

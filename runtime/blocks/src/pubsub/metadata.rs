@@ -7,11 +7,14 @@ use component::Metadata;
 /// Publishes the data as it is, without an event around it.
 const RAW_PAYLOAD: &str = "rawPayload";
 
+/// What Go can hold of a time; more counts as this.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
+
 /// Whether `rawPayload` is set.
 ///
 /// # Errors
 /// A sentence, where it is neither true nor false.
-pub(super) fn is_raw(metadata: &Metadata) -> Result<bool, String> {
+pub(crate) fn is_raw(metadata: &Metadata) -> Result<bool, String> {
     match metadata.get(RAW_PAYLOAD).map(String::as_str) {
         None | Some("" | "0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
         Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
@@ -29,7 +32,7 @@ pub(super) fn time_to_live(metadata: &Metadata) -> Option<Duration> {
         Ok(duration) => Some(duration.to_std().unwrap_or(Duration::ZERO)),
         Err(_) => {
             let seconds = value.parse::<i64>().ok().filter(|seconds| *seconds > 0)?;
-            Some(Duration::from_secs(seconds.unsigned_abs()))
+            Some(LONGEST.min(Duration::from_secs(seconds.unsigned_abs())))
         }
     }
 }

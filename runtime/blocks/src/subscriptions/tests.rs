@@ -1,0 +1,1 @@
+//! Subscriptions between a broker and a recipient that the test holds in its hands.
