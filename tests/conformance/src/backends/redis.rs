@@ -38,7 +38,9 @@ pub(super) const LOCK: &[Backend<LockStores>] =
 pub(super) const PUBSUB: &[Backend<Brokers>] = &[
     broker("redis", &[BulkPublish, Durable, Groups, MessageMetadata, Order, Restart], || impatient(make_alone)),
     broker("redis-sentinel", &[BulkPublish, Durable, Groups, MessageMetadata, Order], || impatient(make_sentinel)),
-    broker("redis-cluster", &[BulkPublish, Durable, Groups, MessageMetadata, Order, Restart], || impatient(make_cluster)),
+    broker("redis-cluster", &[BulkPublish, Durable, Groups, MessageMetadata, Order, Restart], || {
+        impatient(make_cluster)
+    }),
 ];
 
 const fn state(
@@ -73,11 +75,7 @@ const fn lock(name: &'static str, capabilities: &'static [Capability], start: fn
     }
 }
 
-const fn broker(
-    name: &'static str,
-    capabilities: &'static [Capability],
-    start: fn() -> Starting,
-) -> Backend<Brokers> {
+const fn broker(name: &'static str, capabilities: &'static [Capability], start: fn() -> Starting) -> Backend<Brokers> {
     let profile = BrokerProfile {
         shared: true,
         odd_topics: ODD_TOPICS,
