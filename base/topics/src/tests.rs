@@ -1,6 +1,7 @@
 //! What a topic promises, on rows in memory: delivery, groups, windows, delays, order, life, retention, opening again.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::{
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
     rows: Arc<Mutex<BTreeMap<Bytes, Bytes>>>,
+    /// Whether the disk fails.
+    fails: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -45,6 +48,9 @@ impl Store for Memory {
     }
 
     async fn write(&self, changes: Vec<Change>) -> Result<(), Error> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(Error::Ledger(ledger::Error::Failed("on purpose".into())));
+        }
         let mut rows = self.rows.lock().unwrap();
         for change in changes {
             match change {
@@ -411,4 +417,21 @@ async fn names_that_could_not_be_shown_are_refused() {
     let held_back = Publication { when: When::After(Duration::from_secs(1)), ..publication("x", None) };
     bench.topic.numbers.delayed_bytes = 1 << 30;
     assert!(matches!(bench.publish(vec![held_back]).await, Err(Error::Full(_))));
+}
+
+#[tokio::test]
+async fn after_the_disk_has_failed_nobody_is_told_that_it_was_done() {
+    let mut bench = Bench::new().await;
+    let mut end = bench.attach("a", 10).await;
+    bench.say(&["1"]).await;
+    assert_eq!(end.data(), ["1"]);
+    bench.memory.fails.store(true, Ordering::SeqCst);
+    let (reply, answer) = oneshot::channel();
+    let settle =
+        Command::Settle { group: "a".to_owned(), consumer: end.number, settlements: vec![(0, Settlement::Done)] };
+    let commands = vec![Command::Publish(vec![publication("2", None)], reply), settle];
+    let failed = bench.topic.turn(commands, Moment(bench.now)).await;
+    assert!(matches!(failed, Err(Error::Ledger(ledger::Error::Failed(_)))), "{failed:?}");
+    assert_eq!(answer.await.unwrap().unwrap_err(), failed.unwrap_err());
+    assert!(end.outgoing.try_recv().is_err(), "nothing is confirmed and nothing delivered");
 }

@@ -226,8 +226,8 @@ impl RabbitSettings {
     fn warnings(&self, plan: &Plan, place: &Place) -> Vec<&'static str> {
         let lost_on_failure = plan.after_failure == AfterFailure::Away && !plan.dead_letter;
         let certificates = [&self.ca_cert, &self.client_cert, &self.client_key];
-        let uncalled_for =
-            !self.connection_string.is_empty() && !(self.username.is_empty() && self.password.is_empty());
+        let logins = [&self.username, &self.password];
+        let uncalled_for = !self.connection_string.is_empty() && logins.iter().any(|text| !text.is_empty());
         [
             (plan.auto_ack, "with autoAck, messages that the app does not handle are lost"),
             (lost_on_failure, "with requeueInFailure false and no dead-letter queue, messages that fail are lost"),

@@ -108,8 +108,11 @@ impl Subscription {
             };
             match attached {
                 Ok(consuming) => return Some(consuming),
+                Err(error) if attempt == 0 => {
+                    tracing::warn!(target: "dapr.contrib", "Attaching to topic {}: {error}", self.attach.topic);
+                }
                 Err(error) => {
-                    tracing::debug!(target: "dapr.contrib", "attaching to topic {} again: {error}", self.attach.topic);
+                    tracing::debug!(target: "dapr.contrib", "Attaching to topic {}: {error}", self.attach.topic)
                 }
             }
             tokio::select! {

@@ -212,26 +212,22 @@ async fn many_publish_at_once_and_those_who_give_up_harm_nobody() {
     let Some(server) = shared().await else { return };
     let bus = std::sync::Arc::new(open(&server.connection_string(), &[]).await);
     let mut deliveries = bus.subscribe("crowd").await;
-    let publishers: Vec<_> = (0..400)
-        .map(|number| {
-            let bus = std::sync::Arc::clone(&bus);
-            tokio::spawn(async move {
-                let text = number.to_string();
-                let publishing = bus.publish("crowd", &text);
-                if number % 4 == 0 {
-                    // Dropped at one await or another.
-                    let _ = tokio::time::timeout(Duration::from_micros(number * 10), publishing).await;
-                    return None;
-                }
-                publishing.await;
-                Some(text)
-            })
-        })
-        .collect();
-    let mut acknowledged = BTreeSet::new();
-    for publisher in publishers {
-        acknowledged.extend(publisher.await.unwrap());
+    let mut publishers = tokio::task::JoinSet::new();
+    for number in 0..400 {
+        let bus = std::sync::Arc::clone(&bus);
+        publishers.spawn(async move {
+            let text = number.to_string();
+            let publishing = bus.publish("crowd", &text);
+            if number % 4 == 0 {
+                // Dropped at one await or another.
+                let _ = tokio::time::timeout(Duration::from_micros(number * 10), publishing).await;
+                return None;
+            }
+            publishing.await;
+            Some(text)
+        });
     }
+    let acknowledged: BTreeSet<String> = publishers.join_all().await.into_iter().flatten().collect();
     let mut handled = BTreeSet::new();
     while !acknowledged.is_subset(&handled) {
         handled.insert(take(&mut deliveries).await);

@@ -1,6 +1,7 @@
 //! The event that stands for what an app publishes: made around its data, or kept and completed where the data is one already.
 //! Called by publishing, once per message. Attributes, their order and their defaults are the target's.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -86,14 +87,18 @@ impl Draft<'_> {
         out.into()
     }
 
-    /// Writes `data` or `data_base64`. What is not UTF-8 is bytes, whatever its content type: as a text it would be lost.
+    /// Writes `data` or `data_base64`. What is not UTF-8 and was not said to be text is bytes: as a text it would be lost.
     fn write_data(&self, out: &mut String, content: Content) {
         let binary = match content {
             Content::Binary | Content::CloudEventProtobuf => true,
             Content::Protobuf => ProtobufEvent::decode(self.data.clone()).is_ok(),
             Content::CloudEvent | Content::Json | Content::Text | Content::Other => false,
         };
-        let text = std::str::from_utf8(self.data).ok().filter(|_| !binary);
+        let text = match content {
+            _ if binary => None,
+            Content::Json | Content::Text => Some(String::from_utf8_lossy(self.data)),
+            _ => std::str::from_utf8(self.data).ok().map(Cow::Borrowed),
+        };
         match text {
             None => member(out, "data_base64", |out| {
                 out.push('"');
@@ -101,10 +106,10 @@ impl Draft<'_> {
                 out.push('"');
             }),
             Some(text) => {
-                let json = (content == Content::Json).then(|| first_value(text).and_then(canonical)).flatten();
+                let json = (content == Content::Json).then(|| first_value(&text).and_then(canonical)).flatten();
                 member(out, "data", |out| match json {
                     Some(json) => out.push_str(&json),
-                    None => write_text(out, text),
+                    None => write_text(out, &text),
                 });
             }
         }

@@ -3,6 +3,7 @@
 
 mod kills;
 mod loss;
+mod memory;
 mod mixed;
 mod power;
 mod syncs;

@@ -1,5 +1,7 @@
 //! The hub as a process: one of them, nothing acknowledged lost, each user and each version apart, no answer before its sync.
 
+mod topics;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
