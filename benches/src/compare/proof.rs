@@ -38,9 +38,11 @@ const OWN_TYPES: &[&str] = &["state.embedded"];
 
 /// The metrics that count a case, and whether the callee counts them.
 fn families(case: Case) -> Vec<(&'static str, bool)> {
-    let door = match case.protocol {
-        Protocol::Http => "dapr_http_server_request_count",
-        Protocol::Grpc => "dapr_grpc_io_server_completed_rpcs",
+    let door = match (case.protocol, case.kind) {
+        (Protocol::Grpc, _) => Some("dapr_grpc_io_server_completed_rpcs"),
+        (Protocol::Http, Kind::Invoke) => Some("dapr_http_server_request_count"),
+        // The target counts few of these at its HTTP door; the component's family counts all.
+        (Protocol::Http, _) => None,
     };
     let mut families = match case.kind {
         Kind::Invoke | Kind::ProxyUnary | Kind::ProxyStream => vec![
@@ -53,7 +55,7 @@ fn families(case: Case) -> Vec<(&'static str, bool)> {
             vec![("dapr_component_pubsub_egress_count", false), ("dapr_component_pubsub_ingress_count", false)]
         }
     };
-    families.push((door, false));
+    families.extend(door.map(|door| (door, false)));
     families
 }
 
