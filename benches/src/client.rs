@@ -1,11 +1,15 @@
 //! The calling app: one HTTP/1.1 connection or one gRPC connection. Called by every case.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use anyhow::{Context as _, ensure};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -127,7 +131,7 @@ impl Grpc {
             message.put_u32(u32::try_from(call.body.len())?);
             message.put_slice(&call.body);
         }
-        let mut request = Request::new(body::full(message.freeze()));
+        let mut request = Request::new(body::boxed(OfUnknownLength(Some(message.freeze()))));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = format!("http://{}{}", self.address, call.path).parse()?;
         let headers = request.headers_mut();
@@ -143,6 +147,22 @@ impl Grpc {
         ensure!(answer.body.len() >= 5, "an answer without a message");
         answer.body = answer.body.slice(5..);
         Ok(answer)
+    }
+}
+
+/// A body of one piece that does not tell its length, as gRPC clients send theirs.
+struct OfUnknownLength(Option<Bytes>);
+
+impl http_body::Body for OfUnknownLength {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
     }
 }
 
