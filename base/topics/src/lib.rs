@@ -21,6 +21,8 @@ pub use message::{Message, Publication, When};
 pub use store::{Change, Kept, Store};
 
 #[cfg(test)]
+mod broker_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod tests;

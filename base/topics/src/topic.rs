@@ -176,16 +176,12 @@ impl Topic {
     /// When the store failed: the topic must not be used any more.
     pub(crate) async fn turn(&mut self, commands: Vec<Command>, now: Moment) -> Result<Option<Moment>, Error> {
         let mut answers = Answers::default();
-        self.publish_due(now).await?;
-        for command in commands {
-            self.take(command, now, &mut answers);
-        }
-        self.sweep(now).await?;
-        self.commit().await?;
+        let recorded = self.record(commands, now, &mut answers).await;
         for reply in answers.done {
             // Whoever asked may have gone.
-            let _ = reply.send(Ok(()));
+            let _ = reply.send(recorded.clone());
         }
+        recorded?;
         for (group, consumer, number) in answers.settled {
             if let Some(group) = self.groups.get_mut(&group)
                 && !group.tell(consumer, number)
@@ -196,6 +192,16 @@ impl Topic {
         self.deliver(now).await?;
         self.fresh.clear();
         Ok(self.next_due(now))
+    }
+
+    /// Takes what was asked and what is due, and has it on the disk when it returns.
+    async fn record(&mut self, commands: Vec<Command>, now: Moment, answers: &mut Answers) -> Result<(), Error> {
+        self.publish_due(now).await?;
+        for command in commands {
+            self.take(command, now, answers);
+        }
+        self.sweep(now).await?;
+        self.commit().await
     }
 
     fn next_due(&self, now: Moment) -> Option<Moment> {

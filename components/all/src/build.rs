@@ -27,6 +27,8 @@ pub fn registrations() -> Vec<&'static Registration> {
         middleware::REGISTRATIONS,
         #[cfg(feature = "postgres")]
         postgres::REGISTRATIONS,
+        #[cfg(feature = "rabbitmq")]
+        rabbitmq::REGISTRATIONS,
         #[cfg(feature = "redis")]
         redis_component::REGISTRATIONS,
         #[cfg(feature = "spiffeprobe")]

@@ -1,4 +1,4 @@
-//! The settings that all components of the hub have, and their way to it. Used by `state`, `configuration`, `lock`.
+//! The settings that all components of the hub have, and their way to it. Used by `state`, `configuration`, `lock`, `pubsub`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,20 +33,8 @@ impl Hub {
     /// Connects, so that a hub that is missing or does not fit is told at the start.
     pub(crate) async fn open(setup: Setup, area: Area) -> Result<Self, Error> {
         let settings = HubSettings::parse(&setup.properties)?;
-        layout::check_database(&settings.database)
-            .map_err(|reason| Error::new(ErrorKind::InvalidArgument, format!("database: {reason}")))?;
-        let variables = &setup.host.variables;
-        let sockets = match settings.socket.as_str() {
-            "" => socket_candidates(|name| variables.get(name).map(str::to_owned)),
-            named => vec![PathBuf::from(named)],
-        };
-        let tasks = setup.host.tasks.clone();
-        let client = Client::new(Options {
-            sockets,
-            name: Some(format!("{} ({})", setup.host.app, setup.name)),
-            patience: settings.connect_timeout,
-            spawner: Spawner::new(move |name, work| tasks.spawn(name, work)),
-        });
+        check_database(&settings.database)?;
+        let client = client(&setup, &settings.socket, settings.connect_timeout);
         client.connect().await.map_err(failed)?;
         Ok(Self { client, prefix: layout::prefix(area, &settings.database) })
     }
@@ -74,6 +62,27 @@ impl Hub {
         let answer = answers.into_iter().next();
         accepted(answer.ok_or_else(|| Error::new(ErrorKind::Internal, "the hub answered nothing"))?)
     }
+}
+
+/// Refuses a name of a database that would not keep it apart from others.
+pub(crate) fn check_database(name: &str) -> Result<(), Error> {
+    layout::check_database(name).map_err(|reason| Error::new(ErrorKind::InvalidArgument, format!("database: {reason}")))
+}
+
+/// A client of the hub for a component; it is not connected yet.
+pub(crate) fn client(setup: &Setup, socket: &str, patience: Duration) -> Client {
+    let variables = &setup.host.variables;
+    let sockets = match socket {
+        "" => socket_candidates(|name| variables.get(name).map(str::to_owned)),
+        named => vec![PathBuf::from(named)],
+    };
+    let tasks = setup.host.tasks.clone();
+    Client::new(Options {
+        sockets,
+        name: Some(format!("{} ({})", setup.host.app, setup.name)),
+        patience,
+        spawner: Spawner::new(move |name, work| tasks.spawn(name, work)),
+    })
 }
 
 /// An answer to a transaction that the hub did not refuse.
@@ -112,6 +121,7 @@ pub(crate) fn failed(error: hubclient::Error) -> Error {
             let message = format!("{error}; start one with `trilby hub start`");
             Error::new(ErrorKind::Unavailable, message).with_retry(Retry::NotProcessed)
         }
+        Hub::Full(_) => Error::new(ErrorKind::Unavailable, error.to_string()).with_retry(Retry::NotProcessed),
         Hub::Broken(_) | Hub::Failed(_) => Error::new(ErrorKind::Unavailable, error.to_string()),
         Hub::Refused(_) => Error::new(ErrorKind::PermissionDenied, error.to_string()),
         Hub::Invalid(_) => Error::new(ErrorKind::InvalidArgument, error.to_string()),

@@ -3,7 +3,8 @@
 use component::{Constructor, Registration, Settings, Version};
 
 use crate::connection::HubSettings;
-use crate::{configuration, lock, state};
+use crate::pubsub::PubSubSettings;
+use crate::{configuration, lock, pubsub, state};
 
 /// The components of this crate.
 pub const REGISTRATIONS: &[Registration] = &[
@@ -30,5 +31,13 @@ pub const REGISTRATIONS: &[Registration] = &[
         summary: "Locks among the apps of this user, held in the hub.",
         fields: HubSettings::FIELDS,
         constructor: Constructor::LockStore(lock::construct),
+    },
+    Registration {
+        component_type: "pubsub.embedded",
+        aliases: &[],
+        version: Version::Any,
+        summary: "Topics among the apps of this user, durable in the hub: consumer groups, delays, order by key.",
+        fields: PubSubSettings::FIELDS,
+        constructor: Constructor::PubSub(pubsub::construct),
     },
 ];

@@ -3,9 +3,9 @@
 use component::{Constructor, Registration, Settings, Version};
 
 use crate::settings::RedisSettings;
-use crate::{configuration, lock, state};
+use crate::{configuration, lock, pubsub, state};
 
-/// The stores on Redis.
+/// The stores and brokers on Redis.
 pub const REGISTRATIONS: &[Registration] = &[
     Registration {
         component_type: "state.redis",
@@ -30,5 +30,14 @@ pub const REGISTRATIONS: &[Registration] = &[
         summary: "Keeps locks in one Redis server, or in a set watched by sentinels.",
         fields: RedisSettings::FIELDS,
         constructor: Constructor::LockStore(lock::construct),
+    },
+    Registration {
+        component_type: "pubsub.redis",
+        aliases: &[],
+        version: Version::Any,
+        summary: "Publishes to Redis streams and reads them in consumer groups: one server, a set watched by sentinels, or a \
+                  cluster.",
+        fields: RedisSettings::FIELDS,
+        constructor: Constructor::PubSub(pubsub::construct),
     },
 ];

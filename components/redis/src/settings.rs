@@ -38,7 +38,7 @@ pub(crate) struct RedisSettings {
     /// How often a request is tried again that the server did not carry out; -1 for never.
     #[setting(aliases("maxRetries"), default = "3")]
     redis_max_retries: i32,
-    /// Shortest wait before another try; -1 for none. For state stores and locks 2s unless given, for configuration 8ms.
+    /// Shortest wait before another try; -1 for none. For state stores and locks 2s unless given, otherwise 8ms.
     redis_min_retry_interval: Interval,
     /// Longest wait before another try; -1 for none. For configuration 2s unless given, otherwise 512ms.
     redis_max_retry_interval: Interval,
@@ -85,6 +85,25 @@ pub(crate) struct RedisSettings {
     pub(crate) ttl_in_seconds: Option<i64>,
     /// State stores only: indexes for queries, which are not built: a value is refused.
     pub(crate) query_indexes: String,
+    /// Pub/sub only: the consumer group; the app id unless given.
+    #[setting(name = "consumerID")]
+    pub(crate) consumer_id: String,
+    /// Pub/sub only: how often forgotten messages are looked for, and how long one that failed rests before it is delivered
+    /// again, doubling up to processingTimeout; 15s unless given, 0 for no redelivery.
+    pub(crate) redeliver_interval: Option<Span>,
+    /// Pub/sub only: how long a message must be unclaimed to be taken as forgotten; 60s unless given, 0 for no redelivery.
+    pub(crate) processing_timeout: Option<Span>,
+    /// Pub/sub only: how many messages of a topic may wait in the sidecar; 100 unless given.
+    #[setting(min = 1)]
+    pub(crate) queue_depth: Option<u32>,
+    /// Pub/sub only: how many messages of all topics may be worked on at the same time; 10 unless given.
+    #[setting(min = 1)]
+    pub(crate) concurrency: Option<u32>,
+    /// Pub/sub only: how many messages a stream keeps, about; unless given all.
+    pub(crate) max_len_approx: i64,
+    /// Pub/sub only: how long a stream keeps messages, about; unless given for ever. Needs Redis 6.2.
+    #[setting(name = "streamTTL")]
+    pub(crate) stream_ttl: Option<Span>,
 }
 
 /// Which component reads the settings: some defaults differ.
@@ -93,6 +112,23 @@ pub(crate) enum Kind {
     State,
     Configuration,
     Lock,
+    PubSub,
+}
+
+/// A time that is not negative: a Go duration, or a number of milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) Duration);
+
+impl SettingValue for Span {
+    const KIND: &'static str = "duration";
+    const EXPECTED: &'static str = "a duration such as 1m30s, or a number of milliseconds, not negative";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text.parse() {
+            Ok(milliseconds) => Some(Self(Duration::from_millis(milliseconds))),
+            Err(_) => schedule::parse_go_duration(text).ok()?.to_std().map(Self),
+        }
+    }
 }
 
 /// A time in the target's notation: a Go duration, or a number of milliseconds; a negative number for never.
@@ -228,6 +264,7 @@ impl RedisSettings {
 
     fn without_effect(&self, kind: Kind) -> Vec<&'static str> {
         let state_only = kind != Kind::State;
+        let pubsub_only = kind != Kind::PubSub;
         let unknown_type = !matches!(self.redis_type.as_str(), "" | "node" | "cluster");
         [
             (self.pool_size.is_some(), "poolSize"),
@@ -236,6 +273,14 @@ impl RedisSettings {
             (self.idle_check_frequency != Interval::Usual, "idleCheckFrequency"),
             (state_only && self.ttl_in_seconds.is_some(), "ttlInSeconds"),
             (state_only && !self.query_indexes.is_empty(), "queryIndexes"),
+            (!matches!(kind, Kind::State | Kind::Lock) && self.max_retry_backoff.is_some(), "maxRetryBackoff"),
+            (pubsub_only && !self.consumer_id.is_empty(), "consumerID"),
+            (pubsub_only && self.redeliver_interval.is_some(), "redeliverInterval"),
+            (pubsub_only && self.processing_timeout.is_some(), "processingTimeout"),
+            (pubsub_only && self.queue_depth.is_some(), "queueDepth"),
+            (pubsub_only && self.concurrency.is_some(), "concurrency"),
+            (pubsub_only && self.max_len_approx != 0, "maxLenApprox"),
+            (pubsub_only && self.stream_ttl.is_some(), "streamTTL"),
             (unknown_type, "redisType (neither node nor cluster, so it is read as node)"),
             (self.redis_type == "cluster" && self.redis_db != 0, "redisDB (a cluster has only database 0)"),
             (!self.enable_tls && self.insecure_skip_tls_verify, "insecureSkipTLSVerify (enableTLS is not set)"),
@@ -256,6 +301,7 @@ impl RedisSettings {
         let write = if self.write_timeout == Interval::Usual { read } else { self.write_timeout.or(DEFAULT_READ) };
         let (shortest, longest) = match kind {
             Kind::Configuration => (Duration::from_millis(8), Duration::from_secs(2)),
+            Kind::PubSub => (Duration::from_millis(8), Duration::from_millis(512)),
             Kind::State | Kind::Lock => (self.old_shortest_wait()?, Duration::from_millis(512)),
         };
         Ok(Connecting {

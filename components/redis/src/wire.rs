@@ -23,6 +23,8 @@ pub(crate) enum Request<'a> {
     Command(&'a Cmd),
     /// Commands in one go about one key; the answer is an array.
     Pipeline(&'a Pipeline, &'a str),
+    /// Commands in one go about one key, each for itself; the answer is an array in which errors are values.
+    Each(&'a Pipeline, &'a str),
     /// One command, for one node of a cluster; for the server, if it is no cluster.
     Node(&'a Cmd, &'a (String, u16)),
 }
@@ -42,18 +44,28 @@ impl Wire {
                 let values = connection.req_packed_commands(pipeline, 0, pipeline.len()).await?;
                 Value::Array(values).extract_error()
             }
+            (Self::One(connection), Request::Each(pipeline, _)) => {
+                connection.req_packed_commands(pipeline, 0, pipeline.len()).await.map(Value::Array)
+            }
+            (Self::Cluster(connection), Request::Each(pipeline, key)) => connection
+                .route_pipeline(pipeline.clone(), 0, pipeline.len(), to_master_of(key))
+                .await
+                .map(Value::Array),
             (Self::Cluster(connection), Request::Command(command)) => ask_cluster(connection, command).await,
             (Self::Cluster(connection), Request::Node(command, (host, port))) => {
                 let node = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };
                 connection.route_command(command.clone(), RoutingInfo::SingleNode(node)).await?.extract_error()
             }
             (Self::Cluster(connection), Request::Pipeline(pipeline, key)) => {
-                let route = SingleNodeRoutingInfo::SpecificNode(Route::with_slot(Slot::for_key(key), SlotAddr::Master));
-                let values = connection.route_pipeline(pipeline.clone(), 0, pipeline.len(), route).await?;
+                let values = connection.route_pipeline(pipeline.clone(), 0, pipeline.len(), to_master_of(key)).await?;
                 Value::Array(values).extract_error()
             }
         }
     }
+}
+
+fn to_master_of(key: &str) -> SingleNodeRoutingInfo {
+    SingleNodeRoutingInfo::SpecificNode(Route::with_slot(Slot::for_key(key), SlotAddr::Master))
 }
 
 /// The library is told not to try again, because it would also repeat what may have been done; so following a moved key,

@@ -1,8 +1,9 @@
-//! The commands about the hub: start, status, stop, config. `entry` calls them; they talk to the hub as any client does.
+//! The commands about the hub: start, status, topics, stop, config. `entry` calls them; they talk to the hub as any client does.
 
 mod config;
 mod start;
 mod status;
+mod topics;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,6 +20,7 @@ The hub of this user: the process that the apps of one machine share.
   hub                       run it here
   hub start                 start it, unless it runs
   hub status                tell how it is
+  hub topics                list topics and their consumer groups
   hub stop                  end it
   hub config set KEY VALUE  set a value of configuration.embedded
   hub config get KEY        print it
@@ -41,6 +43,7 @@ pub(crate) fn run(asked: &Asked) -> ExitCode {
         match words.as_slice() {
             ["start"] => start::start(&asked.options).await,
             ["status"] => status::status(&asked.options.place, asked.json).await,
+            ["topics"] => topics::topics(&client(&asked.options.place, PATIENCE), asked.json).await,
             ["stop"] => stop(&asked.options.place).await,
             ["config", rest @ ..] => {
                 config::config(&client(&asked.options.place, PATIENCE), &asked.database, rest).await

@@ -116,6 +116,12 @@ pub trait Recipient: Send + Sync {
 }
 
 impl Outcome {
+    /// The app was not there, or went away before it had answered: that is no failure of the message.
+    fn unanswered(reason: String) -> Self {
+        tracing::warn!(target: "dapr.runtime.processor.subscription", "{reason}");
+        Self::Undelivered(reason)
+    }
+
     fn retry(reason: String) -> Self {
         Self::Retry(Retry { reason, code: None })
     }

@@ -11,6 +11,7 @@ pub mod metadata;
 pub mod pubsub;
 pub mod secrets;
 pub mod state;
+pub mod subscriptions;
 
 pub use admission::admit;
 pub use component::{CallContext, Error as ComponentError, ErrorKind, Metadata, Trace};

@@ -9,8 +9,10 @@ use blocks::health::Readiness;
 use blocks::invoke::Invoker;
 use blocks::lock::Locks;
 use blocks::metadata::Metadata;
+use blocks::pubsub::PubSub;
 use blocks::secrets::Secrets;
 use blocks::state::State;
+use blocks::subscriptions::Subscriptions;
 use service::{Shutdown, Tasks};
 
 /// How much one request may carry.
@@ -28,6 +30,10 @@ pub struct Api {
     pub invoker: Invoker,
     /// State stores.
     pub state: State,
+    /// Publishing.
+    pub pubsub: PubSub,
+    /// Subscriptions; streams add theirs.
+    pub subscriptions: Subscriptions,
     /// Secret stores.
     pub secrets: Secrets,
     /// Configuration stores.

@@ -6,9 +6,11 @@ mod crypto;
 mod dapr;
 mod invoke;
 mod lock;
+mod publish;
 mod secrets;
 mod state;
 mod stream;
+mod subscribe;
 mod subtle;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use wire::runtime::dapr_server::DaprServer;
 pub(crate) use configuration::refusal as configuration_refusal;
 pub(crate) use crypto::refusal as crypto_refusal;
 pub(crate) use lock::{number as lock_number, refusal as lock_refusal};
+pub(crate) use publish::refusal as publish_refusal;
 pub(crate) use subtle::format as key_format;
 
 use crate::api_log::Entry;

@@ -8,6 +8,7 @@ mod invoke;
 mod lock;
 mod message;
 mod metadata;
+mod publish;
 mod respond;
 mod secrets;
 mod state;
@@ -227,6 +228,8 @@ impl Inner {
             Operation::ExecuteStateTransaction => state::transact(api, routed).await,
             Operation::QueryState => state::query(api, routed).await,
             Operation::ListStateKeys => state::keys(api, routed).await,
+            Operation::PublishEvent => publish::publish(api, routed).await,
+            Operation::BulkPublishEvent => publish::publish_all(api, routed).await,
             Operation::GetSecret => secrets::get(api, routed).await,
             Operation::GetBulkSecret => secrets::get_bulk(api, routed).await,
             Operation::GetConfiguration => configuration::get(api, routed).await,
@@ -243,7 +246,9 @@ impl Inner {
             | Operation::SubtleUnwrapKey
             | Operation::SubtleSign
             | Operation::SubtleVerify => subtle::operate(api, operation, routed).await,
-            Operation::InvokeService | Operation::DeleteBulkState => invoke::invoke(api, routed).await,
+            Operation::InvokeService | Operation::DeleteBulkState | Operation::SubscribeTopicEvents => {
+                invoke::invoke(api, routed).await
+            }
             Operation::ConverseAlpha1 => conversation::alpha1(api, routed).await,
             Operation::ConverseAlpha2 => conversation::alpha2(api, routed).await,
             Operation::GetMetadata => metadata::get(api),

@@ -90,7 +90,7 @@ fn init_timeout(component: &Component) -> Option<Duration> {
 
 /// Fills in placeholders, then asks the blocks.
 fn admission(options: &Options, environment: &Environment) -> loaded::Admission {
-    let (app, namespace) = (options.app_id.clone(), environment.get("NAMESPACE").unwrap_or("default").to_owned());
+    let (app, namespace) = (options.app_id.clone(), crate::settings::namespace(environment).to_owned());
     let (pod, models) = (environment.get("POD_NAME").map(str::to_owned), Models::read(environment));
     Arc::new(move |spec: &Spec, properties: Properties| {
         let placeholders = Placeholders { app_id: &app, namespace: &namespace, pod_name: pod.as_deref() };

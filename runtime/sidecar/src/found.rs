@@ -7,6 +7,7 @@ use crate::run::Fatal;
 pub(crate) struct Found {
     pub(crate) components: Result<Vec<resources::Component>, resources::Error>,
     pub(crate) http_endpoints: Result<Vec<resources::HttpEndpoint>, resources::Error>,
+    pub(crate) subscriptions: Vec<resources::Subscription>,
     pub(crate) names: providers::Names,
 }
 
@@ -17,8 +18,7 @@ impl Found {
         let fatal = |error: resources::Error| Fatal::new(format!("failed to load resources from disk: {error}"));
         let policies = loaded.workflow_access_policies.map_err(fatal)?;
         let servers = loaded.mcp_servers.map_err(fatal)?;
-        let unused: [(&str, usize); 4] = [
-            ("Subscription", loaded.subscriptions.len()),
+        let unused: [(&str, usize); 3] = [
             ("Resiliency", loaded.resiliencies.len()),
             ("MCPServer", servers.len()),
             ("WorkflowAccessPolicy", policies.len()),
@@ -33,6 +33,7 @@ impl Found {
             resiliencies: loaded.resiliencies.iter().map(|resource| resource.name().to_owned()).collect(),
             workflow_access_policies: policies.iter().map(|resource| resource.name().to_owned()).collect(),
         };
-        Ok(Self { components: loaded.components, http_endpoints: loaded.http_endpoints, names })
+        let (components, http_endpoints) = (loaded.components, loaded.http_endpoints);
+        Ok(Self { components, http_endpoints, subscriptions: loaded.subscriptions, names })
     }
 }

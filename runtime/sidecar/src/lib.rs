@@ -9,6 +9,7 @@ mod endpoints;
 mod entry;
 mod found;
 mod host;
+mod messages;
 mod models;
 pub mod options;
 mod outbound;

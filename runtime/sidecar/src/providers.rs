@@ -2,6 +2,7 @@
 
 use app::Protocol;
 use blocks::metadata::Provider;
+use blocks::subscriptions::Subscriptions;
 use loaded::LoadedComponents;
 use resources::Configuration;
 use service::release::{OWN_VERSION, TARGET_VERSION};
@@ -79,6 +80,11 @@ fn loaded_components(components: LoadedComponents) -> Provider {
         });
         answer.registered_components = told.collect();
     })
+}
+
+/// What is subscribed to.
+pub(crate) fn subscriptions(subscriptions: Subscriptions) -> Provider {
+    Box::new(move |answer| answer.subscriptions = subscriptions.list())
 }
 
 fn resource_names(endpoints: Vec<String>, names: Names) -> Provider {

@@ -14,6 +14,7 @@ use blocks::lock::Locks;
 use blocks::metadata::Metadata;
 use blocks::secrets::Secrets;
 use blocks::state::State;
+use blocks::subscriptions::Subscriptions;
 use component::resolver::{Instance, Resolver};
 use front::{Api, Cors, GrpcDoor, HttpDoor, HttpOptions, Limits};
 use identity::Security;
@@ -28,8 +29,8 @@ use crate::found::Found;
 use crate::pipelines::{self, Pipelines};
 use crate::servers::{Serving, Sockets, bind_internal};
 use crate::{
-    Options, access_control, app_channel, components, discovery, endpoints, host, own_identity, providers, settings,
-    variables,
+    Options, access_control, app_channel, components, discovery, endpoints, host, messages, own_identity, providers,
+    settings, variables,
 };
 
 /// Why the role cannot go on.
@@ -126,6 +127,7 @@ struct Running {
     components: LoadedComponents,
     resolver: Arc<dyn Resolver>,
     channel: Option<Channel>,
+    subscriptions: Subscriptions,
     health: Health,
     ready: Target,
     /// Stops intake; the parts that still work through what was taken in go on until then.
@@ -161,13 +163,25 @@ impl Role {
         let connections = own_identity::connections(security.as_ref(), self.lifetimes(), self.tasks.clone());
         let sidecars = Sidecars::new(connections, self.max_message());
         let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address, sidecars), &address);
+        let surroundings = messages::Surroundings {
+            options,
+            environment: &self.environment,
+            configuration: &self.configuration,
+            components: &components,
+            metrics: &metrics,
+            tasks: &self.tasks,
+        };
+        let (pubsub, subscriptions) = messages::prepare(&surroundings, found.subscriptions, channel.clone());
         let mut providers = providers::all(options, &self.configuration, &components, endpoint_names, &found.names);
+        providers.push(providers::subscriptions(subscriptions.clone()));
         providers.extend(security.clone().map(own_identity::told));
         let intake = Shutdown::new();
         let api = Arc::new(Api {
             app_id: options.app_id.clone(),
             invoker: invoker.clone(),
             state: State::new(options.app_id.as_str().into(), options.namespace.as_str().into(), components.clone()),
+            pubsub,
+            subscriptions: subscriptions.clone(),
             secrets: Secrets::new(components.clone(), settings::secret_scopes(&self.configuration)),
             configuration: ConfigurationApi::new(
                 components.clone(),
@@ -189,7 +203,7 @@ impl Role {
         let tls = own_identity::server_tls(security.as_ref())?;
         self.open((api, server_pipeline), invoker, (internal, tls), intake.clone()).await?;
         outbound.ready();
-        Ok(Running { components, resolver, channel, health, ready, intake })
+        Ok(Running { components, resolver, channel, subscriptions, health, ready, intake })
     }
 
     async fn load_components(
@@ -370,6 +384,8 @@ impl Running {
             self.start_probes(role, channel);
             self.load_app_configuration(role, channel);
         }
+        let health = (self.health.clone(), role.options.app.health.is_some());
+        messages::start(&self.subscriptions, health, &role.tasks, &role.shutdown).await;
         let elapsed = started.elapsed().as_millis();
         tracing::info!(target: "dapr.runtime", "dapr initialized. Status: Running. Init Elapsed {elapsed}ms");
         self.ready.ready();
@@ -428,6 +444,8 @@ impl Running {
             self.hold(block).await;
         }
         tracing::info!(target: "dapr.runtime", "Dapr is shutting down");
+        // What the app does with its last messages may need us.
+        self.subscriptions.stop_forever().await;
         self.intake.request();
         if let Err(error) = self.resolver.close().await {
             tracing::warn!(target: "dapr.runtime", "closing the name resolver: {error}");
@@ -450,6 +468,7 @@ impl Running {
             "Blocking graceful shutdown for {} or until app reports unhealthy...",
             schedule::format_go_duration(block)
         );
+        self.subscriptions.stop_forever().await;
         tokio::select! {
             () = tokio::time::sleep(block) => {
                 tracing::info!(target: "dapr.runtime", "Block shutdown period expired, entering shutdown...");

@@ -24,6 +24,11 @@ pub(crate) fn load(options: &Options, environment: &Environment) -> Result<Confi
     Ok(configuration)
 }
 
+/// The namespace of topics and of the placeholder `{namespace}`: the target's, which a sidecar outside of a cluster has too.
+pub(crate) fn namespace(environment: &Environment) -> &str {
+    environment.get("NAMESPACE").unwrap_or("default")
+}
+
 /// What the Configuration asks for and this build leaves out, one line each.
 pub(crate) fn notices(configuration: &Configuration) -> Vec<String> {
     let mut notices = Vec::new();

@@ -58,6 +58,20 @@ impl Process {
         self.wait_for_the_others();
     }
 
+    /// SIGTERM for it and everything it started; whether it has ended within `patience`. If not, it is killed.
+    #[must_use]
+    pub fn ends_within(mut self, patience: Duration) -> bool {
+        let _ = killpg(self.group(), Signal::SIGTERM);
+        let began = std::time::Instant::now();
+        while self.is_running() {
+            if began.elapsed() > patience {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
     /// What it started holds its files and locks for a moment longer.
     fn wait_for_the_others(&self) {
         for _ in 0..1000 {

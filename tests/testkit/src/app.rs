@@ -214,6 +214,18 @@ impl App {
         self.record.all()
     }
 
+    /// How many requests there were so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.record.count()
+    }
+
+    /// The requests after the first so many.
+    #[must_use]
+    pub fn since(&self, first: usize) -> Vec<Recorded> {
+        self.record.since(first)
+    }
+
     /// The requests whose path (without query) is this.
     #[must_use]
     pub fn requests(&self, path: &str) -> Vec<Recorded> {

@@ -30,6 +30,16 @@ impl Channel {
         Self::over(stream, format!("127.0.0.1:{port}")).await.expect("it speaks HTTP/2")
     }
 
+    /// Connects to a port of this machine.
+    ///
+    /// # Errors
+    /// What went wrong with the connection.
+    pub async fn try_connect(port: u16) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Self::over(stream, format!("127.0.0.1:{port}")).await.map_err(std::io::Error::other)
+    }
+
     /// Connects to a unix domain socket.
     pub async fn connect_unix(path: &std::path::Path) -> Self {
         let stream = tokio::net::UnixStream::connect(path).await.expect("the gRPC socket is open");

@@ -1,5 +1,5 @@
 //! Single calls to the HTTP API of a sidecar on this machine, over a port or a socket. Used by `readiness`, `pair`,
-//! `instances` and `invoke`. Each call has a connection of its own; nothing is retried.
+//! `instances`, `invoke` and `publish`. Each call has a connection of its own; nothing is retried.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -45,12 +45,22 @@ impl Api {
 
     /// One call. `path` starts with a slash and is sent as it is; a body is sent with the type of JSON.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Answer> {
+        self.call_with(method, path, ("application/json", body)).await
+    }
+
+    /// As [`Api::call`], with a body of another type.
+    pub(crate) async fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        (content_type, body): (&str, Bytes),
+    ) -> Result<Answer> {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(http::header::HOST, format!("{host}:{}", self.port))
-            .header(http::header::CONTENT_TYPE, "application/json");
+            .header(http::header::CONTENT_TYPE, content_type);
         if let Some(token) = &self.token {
             request = request.header("dapr-api-token", token);
         }

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 use crate::flags;
 
 /// The commands of the target that this build refuses, with what the target does there.
-pub(crate) const NOT_BUILT: [(&str, &str); 13] = [
+pub(crate) const NOT_BUILT: [(&str, &str); 12] = [
     ("annotate", "Add annotations to a Kubernetes manifest"),
     ("build-info", "Print build information"),
     ("components", "List components"),
@@ -14,7 +14,6 @@ pub(crate) const NOT_BUILT: [(&str, &str); 13] = [
     ("logs", "Show the logs of a sidecar in Kubernetes"),
     ("mcpservers", "List MCP servers"),
     ("mtls", "Manage certificates in Kubernetes"),
-    ("publish", "Publish a message to a topic"),
     ("scheduler", "Manage scheduled jobs and reminders"),
     ("status", "Show the health of the control plane in Kubernetes"),
     ("uninstall", "Remove what init has installed"),
@@ -41,6 +40,7 @@ pub(crate) fn command_line(program: &str) -> Command {
         .subcommand(list())
         .subcommand(stop())
         .subcommand(invoke())
+        .subcommand(publish())
         .subcommand(anything(
             Command::new("hub")
                 .about("Keep what the apps of this machine share; `hub --help` lists start, status, stop, config"),
@@ -125,6 +125,18 @@ fn invoke() -> Command {
         .arg(text("data", "The data to send, JSON").short('d'))
         .arg(path("data-file", "A file with the data to send, JSON").short('f'))
         .arg(text("verb", "The HTTP verb").short('v').default_value("POST"))
+        .arg(path("unix-domain-socket", "The folder of the sidecar's sockets").short('u'))
+}
+
+fn publish() -> Command {
+    Command::new("publish")
+        .about("Publish a message to a topic")
+        .arg(text("publish-app-id", "The app that publishes").short('i').required(true))
+        .arg(text("pubsub", "The pub/sub component").short('p').required(true))
+        .arg(text("topic", "The topic").short('t').required(true))
+        .arg(text("data", "The data to send, JSON").short('d'))
+        .arg(path("data-file", "A file with the data to send, JSON").short('f'))
+        .arg(text("metadata", "Metadata of the message, as a JSON object").short('m'))
         .arg(path("unix-domain-socket", "The folder of the sidecar's sockets").short('u'))
 }
 

@@ -112,6 +112,7 @@ fn judge(document: &Value, treatment: &Treatment<'_>, found: &mut Found) -> Resu
     let family = match family {
         "state" => Family::State,
         "lock" => Family::Lock,
+        "pubsub" => Family::PubSub,
         "configuration" => Family::Configuration,
         _ => {
             found.told.push(format!(
@@ -178,6 +179,7 @@ fn replace(document: &Value, family: Family, hub: &Hub) -> Result<Value> {
     let component_type = match family {
         Family::Lock => "lock.embedded",
         Family::Configuration => "configuration.embedded",
+        Family::PubSub => "pubsub.embedded",
         _ => "state.embedded",
     };
     if let Some(spec) = replaced.get_mut("spec").and_then(Value::as_object_mut) {
@@ -259,10 +261,24 @@ mod tests {
 
     #[test]
     fn what_the_hub_has_no_twin_for_is_told() {
-        let messages = REDIS.replace("state.redis", "pubsub.redis");
-        with(&[("a.yaml", &messages)], false, true, |given, found| {
+        let binding = REDIS.replace("state.redis", "bindings.redis");
+        with(&[("a.yaml", &binding)], false, true, |given, found| {
             assert_eq!(found.folders, [given.to_owned()]);
-            assert!(found.told[0].contains("pubsub.redis") && found.told[0].contains("yet"), "{:?}", found.told);
+            assert!(found.told[0].contains("bindings.redis") && found.told[0].contains("yet"), "{:?}", found.told);
+        });
+    }
+
+    #[test]
+    fn a_broker_keeps_its_consumer_and_its_scopes() {
+        let own = "  - name: consumerID\n    value: mine\n  - name: publishingScopes\n    value: a=t\n  - name: maxLenApprox\n    value: \"9\"\n";
+        let broker =
+            REDIS.replace("state.redis", "pubsub.redis").replace("scopes: [a]\n", &format!("{own}scopes: [a]\n"));
+        with(&[("a.yaml", &broker)], false, true, |_, found| {
+            let text = std::fs::read_to_string(found.folders[0].join("a.yaml")).unwrap();
+            let component: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(component["spec"]["type"], "pubsub.embedded");
+            let names: Vec<&str> = metadata(&component).map(text_of).collect();
+            assert_eq!(names, ["consumerID", "publishingScopes", "socket", "database"]);
         });
     }
 

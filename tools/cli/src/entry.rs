@@ -13,7 +13,7 @@ use crate::arguments::command_line;
 use crate::console::Console;
 use crate::nearest::nearest;
 use crate::session::Session;
-use crate::{certs, check, completion, invoke, list, run, stop, tied, version};
+use crate::{certs, check, completion, invoke, list, publish, run, stop, tied, version};
 
 const BAD_USAGE: u8 = 255;
 
@@ -98,6 +98,7 @@ async fn command(program: &str, matches: &ArgMatches, session: &Session) -> Resu
         "list" => list::list(active, session).await?,
         "stop" => stop::stop(active, session).await?,
         "invoke" => invoke::invoke(active, session).await?,
+        "publish" => publish::publish(active, session).await?,
         "check" => check::check(active, session).await?,
         "certs" => match active.subcommand() {
             Some(("check", asked)) => certs::check(asked, session).await?,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use hubclient::{Client, Options, SOCKET_VARIABLE, Spawner, socket_in};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::folder::{Folder, write_file};
@@ -110,20 +111,20 @@ impl Hub {
     pub(crate) fn write_defaults(&self, folder: &Folder) -> Result<PathBuf> {
         let path = folder.path().join("defaults");
         make(&path)?;
-        let store = serde_json::json!({
-            "apiVersion": "dapr.io/v1alpha1",
-            "kind": "Component",
-            "metadata": { "name": "statestore" },
-            "spec": {
-                "type": "state.embedded",
-                "version": "v1",
-                "metadata": [
-                    { "name": "socket", "value": self.socket_text()? },
-                    { "name": "actorStateStore", "value": "true" },
-                ],
-            },
-        });
-        write_file(&path.join("statestore.yaml"), store.to_string().as_bytes())?;
+        let actors = json!({ "name": "actorStateStore", "value": "true" });
+        for (name, component_type, own) in
+            [("statestore", "state.embedded", Some(actors)), ("pubsub", "pubsub.embedded", None)]
+        {
+            let socket = json!({ "name": "socket", "value": self.socket_text()? });
+            let metadata: Vec<Value> = [socket].into_iter().chain(own).collect();
+            let component = json!({
+                "apiVersion": "dapr.io/v1alpha1",
+                "kind": "Component",
+                "metadata": { "name": name },
+                "spec": { "type": component_type, "version": "v1", "metadata": metadata },
+            });
+            write_file(&path.join(format!("{name}.yaml")), component.to_string().as_bytes())?;
+        }
         Ok(path)
     }
 

@@ -36,7 +36,8 @@ pub(crate) async fn invoke(matches: &ArgMatches, session: &Session) -> Result<()
     Ok(())
 }
 
-fn payload(data: &str, file: &str) -> Result<Bytes> {
+/// The data of a message: what is given, or what stands in a file.
+pub(crate) fn payload(data: &str, file: &str) -> Result<Bytes> {
     match (data, file) {
         ("", "") => Ok(Bytes::new()),
         (data, "") => Ok(Bytes::copy_from_slice(data.as_bytes())),

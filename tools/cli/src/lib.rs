@@ -1,4 +1,4 @@
-//! The command line: run, list, stop, invoke, check, certs, version, completion.
+//! The command line: run, list, stop, invoke, publish, check, certs, version, completion.
 
 mod api;
 mod arguments;
@@ -27,6 +27,7 @@ mod plan;
 mod ports;
 mod preflight;
 mod process;
+mod publish;
 mod readiness;
 mod record;
 mod run;

@@ -97,7 +97,8 @@ async fn provide_hub(plans: &mut [Plan], matches: &ArgMatches, session: &Session
         if settings.resources_paths.is_empty() {
             settings.resources_paths.push(hub.write_defaults(&folder)?);
             session.console.info(format!(
-                "No resources are given: {} gets the component statestore (state.embedded, in the hub of this user).",
+                "No resources are given: {} gets the components statestore (state.embedded) and pubsub (pubsub.embedded), in the hub \
+                 of this user.",
                 settings.app_id
             ));
             is_used = true;

@@ -198,6 +198,91 @@ pub const COMPONENT_SECRET_LATENCY: Family = family(
     "Milliseconds per call to a secret component.",
 );
 
+/// Messages published; values: component, namespace, success, topic.
+pub const PUBSUB_EGRESS: Family = family(
+    "dapr_component_pubsub_egress_count",
+    Kind::Counter,
+    PUBSUB_EGRESS_LABELS,
+    "Messages published to pub/sub components.",
+);
+
+/// Time of publishing a message; values as in [`PUBSUB_EGRESS`].
+pub const PUBSUB_EGRESS_LATENCIES: Family = family(
+    "dapr_component_pubsub_egress_latencies",
+    Kind::Latency,
+    PUBSUB_EGRESS_LABELS,
+    "Milliseconds per message published to a pub/sub component.",
+);
+
+/// Requests to publish many messages; values as in [`PUBSUB_EGRESS`].
+pub const PUBSUB_EGRESS_BULK: Family = family(
+    "dapr_component_pubsub_egress_bulk_count",
+    Kind::Counter,
+    PUBSUB_EGRESS_LABELS,
+    "Bulk requests to pub/sub components.",
+);
+
+/// Messages published by such requests; values as in [`PUBSUB_EGRESS`].
+pub const PUBSUB_EGRESS_BULK_EVENTS: Family = family(
+    "dapr_component_pubsub_egress_bulk_event_count",
+    Kind::Counter,
+    PUBSUB_EGRESS_LABELS,
+    "Messages published to pub/sub components by bulk requests.",
+);
+
+/// Time of publishing many messages; values as in [`PUBSUB_EGRESS`].
+pub const PUBSUB_EGRESS_BULK_LATENCIES: Family = family(
+    "dapr_component_pubsub_egress_bulk_latencies",
+    Kind::Latency,
+    PUBSUB_EGRESS_LABELS,
+    "Milliseconds per bulk request to a pub/sub component.",
+);
+
+const PUBSUB_EGRESS_LABELS: &[&str] = &["app_id", "component", "namespace", "success", "topic"];
+
+/// Messages that came in; values: component, namespace, process status, status, topic.
+pub const PUBSUB_INGRESS: Family = family(
+    "dapr_component_pubsub_ingress_count",
+    Kind::Counter,
+    PUBSUB_INGRESS_LABELS,
+    "Messages that came in from pub/sub components, by what became of them.",
+);
+
+/// Time the app took for a message; values as in [`PUBSUB_INGRESS`].
+pub const PUBSUB_INGRESS_LATENCIES: Family = family(
+    "dapr_component_pubsub_ingress_latencies",
+    Kind::Latency,
+    PUBSUB_INGRESS_LABELS,
+    "Milliseconds the app took for a message.",
+);
+
+/// Calls to the app with many messages; values: component, namespace, process status (empty), topic.
+pub const PUBSUB_INGRESS_BULK: Family = family(
+    "dapr_component_pubsub_ingress_bulk_count",
+    Kind::Counter,
+    PUBSUB_INGRESS_BULK_LABELS,
+    "Calls to the app with many messages.",
+);
+
+/// Messages of such calls; values: component, namespace, process status, topic.
+pub const PUBSUB_INGRESS_BULK_EVENTS: Family = family(
+    "dapr_component_pubsub_ingress_bulk_event_count",
+    Kind::Counter,
+    PUBSUB_INGRESS_BULK_LABELS,
+    "Messages of calls with many messages, by what became of them.",
+);
+
+/// Time the app took for many messages; values as in [`PUBSUB_INGRESS_BULK`].
+pub const PUBSUB_INGRESS_BULK_LATENCIES: Family = family(
+    "dapr_component_pubsub_ingress_bulk_latencies",
+    Kind::Latency,
+    PUBSUB_INGRESS_BULK_LABELS,
+    "Milliseconds the app took for many messages.",
+);
+
+const PUBSUB_INGRESS_LABELS: &[&str] = &["app_id", "component", "namespace", "process_status", "status", "topic"];
+const PUBSUB_INGRESS_BULK_LABELS: &[&str] = &["app_id", "component", "namespace", "process_status", "topic"];
+
 /// Errors answered, when recording them is enabled; values: error code, category.
 pub const ERROR_CODES: Family =
     family("dapr_error_code_total", Kind::Counter, &["app_id", "error_code", "category"], "Errors answered, by code.");
@@ -271,6 +356,16 @@ pub const ALL: &[&Family] = &[
     &COMPONENT_STATE_LATENCY,
     &COMPONENT_SECRET_CALLS,
     &COMPONENT_SECRET_LATENCY,
+    &PUBSUB_EGRESS,
+    &PUBSUB_EGRESS_LATENCIES,
+    &PUBSUB_EGRESS_BULK,
+    &PUBSUB_EGRESS_BULK_EVENTS,
+    &PUBSUB_EGRESS_BULK_LATENCIES,
+    &PUBSUB_INGRESS,
+    &PUBSUB_INGRESS_LATENCIES,
+    &PUBSUB_INGRESS_BULK,
+    &PUBSUB_INGRESS_BULK_EVENTS,
+    &PUBSUB_INGRESS_BULK_LATENCIES,
     &ERROR_CODES,
     &MTLS_INITIALISED,
     &MTLS_ROTATED,

@@ -8,5 +8,6 @@ mod faults;
 mod layout;
 mod lock;
 mod making;
+mod pubsub;
 mod refusals;
 mod watched;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use component::configuration::ConfigurationStore;
 use component::lock::LockStore;
+use component::pubsub::PubSub;
 use component::state::{GetRequest, SetRequest, StateStore};
 use component::{CallContext, Constructor, Error, Host, Setup, Tasks};
 use tokio_util::task::TaskTracker;
@@ -39,6 +40,11 @@ pub(crate) async fn configuration(properties: &[(&str, &str)]) -> Result<Arc<dyn
 
 pub(crate) async fn lock(properties: &[(&str, &str)]) -> Result<Arc<dyn LockStore>, Error> {
     let Constructor::LockStore(construct) = constructor("lock.redis") else { panic!("it is another kind") };
+    construct(setup(properties)).await
+}
+
+pub(crate) async fn pubsub(properties: &[(&str, &str)]) -> Result<Arc<dyn PubSub>, Error> {
+    let Constructor::PubSub(construct) = constructor("pubsub.redis") else { panic!("it is another kind") };
     construct(setup(properties)).await
 }
 

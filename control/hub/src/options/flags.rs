@@ -22,7 +22,7 @@ pub(crate) const ALL: &[Flag] = &[
         "10m",
         "End after so long without a client; 0 never does (or TRILBY_HUB_IDLE_TIMEOUT)",
     ),
-    flag("json", Boolean, "false", "For status: print JSON"),
+    flag("json", Boolean, "false", "For status and topics: print JSON"),
     flag("log-as-json", Boolean, "false", "Log JSON objects"),
     flag("log-file", Text, "", "File to append the log to"),
     flag("log-level", Text, "info", "debug, info, warn, error or fatal"),

@@ -2,6 +2,7 @@
 //! mean. Called by the channel. The outcomes are those of the target (`pkg/runtime/subscription/postman/grpc`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ::http::HeaderMap;
 use ::http::uri::PathAndQuery;
@@ -48,6 +49,9 @@ impl GrpcChannel {
                 let reason = format!(
                     "error returned from app while processing pub/sub event {id}: retriable error occurred: {failure}"
                 );
+                if is_unanswered(&status) {
+                    return Outcome::unanswered(reason);
+                }
                 tracing::debug!(target: TARGET, "{reason}");
                 Outcome::retry_with(reason, code as i32)
             }
@@ -116,7 +120,11 @@ impl GrpcChannel {
         let mut request = tonic::Request::new(message);
         *request.metadata_mut() = MetadataMap::from_headers(headers);
         let mut client = self.client();
-        client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        client.ready().await.map_err(|error| {
+            let mut status = Status::unavailable(error.to_string());
+            status.set_source(Arc::new(error));
+            status
+        })?;
         let codec: ProstCodec<M, A> = ProstCodec::default();
         client.unary(request, PathAndQuery::from_static(path), codec).await.map(tonic::Response::into_inner)
     }
@@ -147,6 +155,11 @@ pub(super) fn judge(id: &str, status: i32) -> Outcome {
     }
 }
 
+/// Whether a status was made on this side of the connection because none came from the app.
+fn is_unanswered(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+}
+
 fn bulk_failure(status: &Status) -> Outcome {
     let failure = Failure::from_rpc(status);
     let code = failure.code.unwrap_or(Code::Unknown);
@@ -156,6 +169,9 @@ fn bulk_failure(status: &Status) -> Outcome {
         return Outcome::Drop(reason);
     }
     let reason = format!("error returned from app while processing bulk pub/sub event: {failure}");
+    if is_unanswered(status) {
+        return Outcome::unanswered(reason);
+    }
     tracing::debug!(target: TARGET, "{reason}");
     Outcome::retry_with(reason, code as i32)
 }

@@ -77,7 +77,7 @@ impl HttpChannel {
             Ok(response) => response,
             Err(failure) => {
                 let what = "error returned from app channel while sending pub/sub event to app";
-                return Outcome::retry(format!("{what}: retriable error occurred: {failure}"));
+                return Outcome::unanswered(format!("{what}: retriable error occurred: {failure}"));
             }
         };
         let beginning = match begin(body, ANSWER).await {
@@ -121,7 +121,7 @@ impl HttpChannel {
         let (status, body) = match self.post(&event.path, (JSON, sent, trace), body.into(), slot).await {
             Ok(response) => response,
             Err(failure) => {
-                return all(Outcome::retry(format!(
+                return all(Outcome::unanswered(format!(
                     "error from app channel while sending pub/sub event to app: {failure}"
                 )));
             }

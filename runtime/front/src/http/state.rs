@@ -24,6 +24,7 @@ use crate::context::Requested;
 
 use answers::{bulk_answer, keys_answer, query_answer};
 use bodies::{Item, bulk_body, save_body, transaction_body};
+pub(super) use bodies::{Path, elements, fields, first_value, metadata_field, text_field};
 
 struct Door<'a> {
     state: &'a State,
@@ -289,7 +290,7 @@ fn first(request: &Routed, name: &str) -> String {
 }
 
 /// A line break becomes a space, as the target's server writes it.
-fn header_value(text: &str) -> Option<HeaderValue> {
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(text.replace(['\r', '\n'], " ")).ok()
 }
 

@@ -128,7 +128,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("PublishEvent", Version::V1)],
-        None,
+        Some(Operation::PublishEvent),
     ),
     api(
         "BulkPublishEvent",
@@ -140,7 +140,7 @@ pub(super) const APIS: &[Api] = &[
             public: false,
         }),
         &[grpc("BulkPublishEventAlpha1", Version::V1Alpha1), grpc("BulkPublishEvent", Version::V1)],
-        None,
+        Some(Operation::BulkPublishEvent),
     ),
     api(
         "InvokeBinding",
@@ -351,6 +351,6 @@ pub(super) const APIS: &[Api] = &[
         "subscribe",
         None,
         &[grpc("SubscribeTopicEventsAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubscribeTopicEvents),
     ),
 ];

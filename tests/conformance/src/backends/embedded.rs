@@ -1,4 +1,4 @@
-//! `state.embedded`, `configuration.embedded` and `lock.embedded`, on one hub for all checks: the executable of this build
+//! `state.embedded`, `pubsub.embedded`, `configuration.embedded` and `lock.embedded`, on one hub for all checks: the executable of this build
 //! (`TRILBY_BIN`, or the `trilby` that stands beside the test) in a folder of its own.
 
 use std::path::PathBuf;
@@ -13,9 +13,13 @@ use hubclient::{Client, Options, Spawner};
 use tokio_util::task::TaskTracker;
 use wire::hub::{Keys, Operation, Put, Transaction, keys, operation};
 
-use crate::Capability::{Etag, ExpireTime, KeyListing, PrefixRemoval, Restart, Transactions, Ttl};
+use crate::Capability::{
+    BulkPublish, ContentType, Delay, Durable, Etag, ExpireTime, Groups, KeyListing, KeyOrder, MessageMetadata,
+    MessageTtl, Order, PrefixRemoval, Restart, Transactions, Ttl,
+};
 use crate::configuration::{ConfigurationProfile, ConfigurationStores, Versions};
 use crate::lock::{LockProfile, LockStores};
+use crate::pubsub::{BrokerProfile, Brokers, ODD_TOPICS};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Ground, Starting, Unavailable};
 
@@ -31,6 +35,33 @@ pub(super) const STATE: &[Backend<StateStores>] = &[Backend {
         limits: Limits { value_bytes: 64 << 20, key_bytes: 61_000, nul_in_keys: true },
         shared: true,
         uses_given_clock: false,
+    },
+}];
+
+pub(super) const PUBSUB: &[Backend<Brokers>] = &[Backend {
+    name: "embedded",
+    component_type: "pubsub.embedded",
+    version: "v1",
+    capabilities: &[
+        ContentType,
+        MessageMetadata,
+        BulkPublish,
+        Order,
+        KeyOrder,
+        Delay,
+        MessageTtl,
+        Groups,
+        Durable,
+        Restart,
+    ],
+    start,
+    profile: BrokerProfile {
+        shared: true,
+        odd_topics: ODD_TOPICS,
+        in_flight: 64,
+        again_within: Duration::from_secs(2),
+        delay: Some(("delay", "2s")),
+        key: Some("orderingKey"),
     },
 }];
 

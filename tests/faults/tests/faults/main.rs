@@ -2,6 +2,9 @@
 //! each fault often; the short one shows that the machinery works. `TRILBY_SEED` repeats a run.
 
 mod kills;
+mod loss;
+mod memory;
+mod mixed;
 mod power;
 mod syncs;
 

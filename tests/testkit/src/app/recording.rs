@@ -26,6 +26,15 @@ impl Record {
         requests.iter().map(|entry| entry.0.lock().expect("no holder panics").clone()).collect()
     }
 
+    pub(crate) fn since(&self, first: usize) -> Vec<Recorded> {
+        let requests = self.requests.lock().expect("no holder panics");
+        requests.iter().skip(first).map(|entry| entry.0.lock().expect("no holder panics").clone()).collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.requests.lock().expect("no holder panics").len()
+    }
+
     /// Remembers a request; what is read from the returned body is remembered too.
     pub(crate) fn begin(&self, request: Request<Incoming>) -> (Request<BoxedBody>, Answering) {
         let recorded = Recorded {

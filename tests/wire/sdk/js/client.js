@@ -50,6 +50,11 @@ async function main() {
     answer.invoke = await client.invoker.invoke(app, method, HttpMethod.POST, body);
     answer.nobody = await failure(() => client.invoker.invoke("nobody", method, HttpMethod.POST, body));
   }
+  if (asked.publish) {
+    const { broker, topic, data } = asked.publish;
+    const told = await client.pubsub.publish(broker, topic, data);
+    answer.publish = told === undefined || told.error === undefined;
+  }
   if (asked.state) {
     answer.state = await state(client, asked.state);
   }

@@ -6,6 +6,7 @@ sidecar are in the variables that the SDK reads. It judges nothing; the Rust tes
 
 import json
 import sys
+import threading
 
 import grpc
 from dapr.clients import DaprClient
@@ -95,6 +96,22 @@ def metadata(client):
     }
 
 
+def stream(client, asked):
+    """Subscribes by a stream, publishes, and takes what comes."""
+    subscription = client.subscribe(pubsub_name=asked["broker"], topic=asked["topic"])
+    publish = threading.Thread(target=lambda: publish_event(client, asked))
+    publish.start()
+    message = subscription.next_message()
+    subscription.respond_success(message)
+    publish.join()
+    subscription.close()
+    return {"data": message.data(), "topic": message.topic(), "broker": message.pubsub_name()}
+
+
+def publish_event(client, asked):
+    client.publish_event(asked["broker"], asked["topic"], json.dumps(asked["data"]), data_content_type="application/json")
+
+
 def main():
     asked = json.loads(sys.argv[1])
     DaprHealth.wait_for_sidecar()
@@ -108,6 +125,11 @@ def main():
             answer["secrets"] = secrets(client, asked["secrets"])
         if "crypto" in asked:
             answer["crypto"] = crypto(client, asked["crypto"])
+        if "stream" in asked:
+            answer["stream"] = stream(client, asked["stream"])
+        if "publish" in asked:
+            publish_event(client, asked["publish"])
+            answer["publish"] = True
         if "metadata" in asked:
             answer["metadata"] = metadata(client)
     print(json.dumps(answer))

@@ -1,5 +1,7 @@
 //! The hub as a process: one of them, nothing acknowledged lost, each user and each version apart, no answer before its sync.
 
+mod topics;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -129,7 +131,7 @@ async fn of_many_starts_one_hub_lives_and_all_find_it() {
     let processes: Vec<String> = starts.into_iter().map(|start| process(&start.join().unwrap())).collect();
     assert!(processes.iter().all(|found| *found == processes[0]), "{processes:?}");
     let status = text(&place.command(&["status"]));
-    for wanted in [&processes[0], &place.socket().display().to_string(), "protocol 1", "keys", "clients"] {
+    for wanted in [&processes[0], &place.socket().display().to_string(), "protocol 2", "keys", "topics", "clients"] {
         assert!(status.contains(wanted), "{wanted} is not in {status}");
     }
     assert!(text(&place.command(&["stop"])).contains("has ended"));
@@ -313,47 +315,68 @@ async fn a_key_that_ends_is_gone_in_time_and_its_watcher_hears_of_it() {
 
 /// A hub of another version, as far as its hello.
 #[derive(Clone)]
-struct Newer;
+struct OfVersion(wire::hub::HelloResponse);
 
 #[tonic::async_trait]
-impl wire::hub::hub_server::Hub for Newer {
+impl wire::hub::hub_server::Hub for OfVersion {
     async fn hello(
         &self,
         _: tonic::Request<wire::hub::HelloRequest>,
     ) -> Result<tonic::Response<wire::hub::HelloResponse>, tonic::Status> {
-        Ok(tonic::Response::new(wire::hub::HelloResponse {
-            protocol: 0,
-            oldest_protocol: 7,
-            newest_protocol: 9,
-            version: "8.0.0".to_owned(),
-            pid: 1,
-        }))
+        Ok(tonic::Response::new(self.0.clone()))
     }
+}
+
+impl OfVersion {
+    fn run(self, place: &Place) {
+        let listener = tokio::net::UnixListener::bind(place.socket()).unwrap();
+        spawn(async move {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { return };
+                let hub = self.clone();
+                let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let hub = hub.clone();
+                    async move {
+                        use tower_service::Service as _;
+                        wire::hub::hub_server::HubServer::new(hub).call(request).await
+                    }
+                });
+                let io = hyper_util::rt::TokioIo::new(stream);
+                spawn(async move {
+                    let executor = hyper_util::rt::TokioExecutor::new();
+                    let _ = hyper::server::conn::http2::Builder::new(executor).serve_connection(io, service).await;
+                });
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_hub_from_before_there_were_topics_is_told_with_what_to_do() {
+    ours_only!("the reference has no hub");
+    let place = Place::new();
+    let (oldest_protocol, newest_protocol, version) = (1, 1, "0.0.9".to_owned());
+    OfVersion(wire::hub::HelloResponse { protocol: 1, oldest_protocol, newest_protocol, version, pid: 1 }).run(&place);
+    let client = place.client(PATIENCE);
+    let publishing = client.publish(wire::hub::PublishRequest::default()).await;
+    let Err(Error::Refused(told)) = publishing else { panic!("{publishing:?}") };
+    for wanted in ["older", "no topics", "protocol 1", "came with 2", "trilby hub stop"] {
+        assert!(told.contains(wanted), "{wanted} is not in {told}");
+    }
+    assert!(matches!(client.consume(wire::hub::Attach::default()).await, Err(Error::Refused(_))));
+    assert!(matches!(client.topics().await, Err(Error::Refused(_))));
 }
 
 #[tokio::test]
 async fn a_hub_of_another_version_is_told_with_what_to_do() {
     ours_only!("the reference has no hub");
     let place = Place::new();
-    let listener = tokio::net::UnixListener::bind(place.socket()).unwrap();
-    spawn(async move {
-        loop {
-            let Ok((stream, _)) = listener.accept().await else { return };
-            let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
-                use tower_service::Service as _;
-                wire::hub::hub_server::HubServer::new(Newer).call(request).await
-            });
-            let io = hyper_util::rt::TokioIo::new(stream);
-            spawn(async move {
-                let executor = hyper_util::rt::TokioExecutor::new();
-                let _ = hyper::server::conn::http2::Builder::new(executor).serve_connection(io, service).await;
-            });
-        }
-    });
+    let (oldest_protocol, newest_protocol, version) = (7, 9, "8.0.0".to_owned());
+    OfVersion(wire::hub::HelloResponse { protocol: 0, oldest_protocol, newest_protocol, version, pid: 1 }).run(&place);
     let status = tokio::task::spawn_blocking(move || place.command(&["status"])).await.unwrap();
     let told = text(&status);
     assert!(!status.status.success());
-    for wanted in ["8.0.0", "newer", "protocol 7 to 9", "1 to 1", "trilby hub stop"] {
+    for wanted in ["8.0.0", "newer", "protocol 7 to 9", "1 to 2", "trilby hub stop"] {
         assert!(told.contains(wanted), "{wanted} is not in {told}");
     }
 }

@@ -2,6 +2,7 @@
 //! `TRILBY_BIN` names. One binary, so that it is linked once.
 
 mod access_control;
+mod app_events;
 mod app_health;
 mod configuration_api;
 mod connections;
@@ -24,7 +25,9 @@ mod middleware;
 mod mutual_tls;
 mod namespaces;
 mod paths;
+mod poison;
 mod proxy_streaming;
+mod publish;
 mod resources;
 mod sdk;
 mod secrets_api;
@@ -41,6 +44,7 @@ mod state_api;
 mod state_query;
 mod state_values;
 mod streaming_bodies;
+mod streaming_subscribe;
 mod tokens;
 
 use testkit::{App, Sidecar};

@@ -178,3 +178,61 @@ async fn the_javascript_sdk_calls_an_app_written_with_it() {
         assert!(answer["nobody"].is_string(), "over {protocol}: {answer}");
     }
 }
+
+const BROKER: &str = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: broker\nspec:\n  type: pubsub.in-memory\n  version: v1\n  metadata: []\n";
+
+/// The first line of what a subscriber keeps.
+async fn kept(file: &std::path::Path) -> Value {
+    for _ in 0..600 {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if let Some(line) = text.lines().next().filter(|_| text.ends_with('\n')) {
+            return serde_json::from_str(line).unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the subscriber keeps nothing in {}", file.display());
+}
+
+fn order() -> Value {
+    json!({"broker": "broker", "topic": "orders", "data": {"n": 1}})
+}
+
+#[tokio::test]
+async fn an_app_of_the_python_sdk_gets_what_it_subscribes_to() {
+    let (Some(client), Some(mut app)) = (python("client.py"), python("subscriber.py")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (port, file) = (free_port(), folder.path().join("kept"));
+    app.arg(port.to_string()).arg(&file);
+    let _app = started(app);
+    let a = Sidecar::named("a").app_at(port, "grpc").resource(BROKER).start().await;
+    let answer = answer_of(for_python(client, &a, "grpc"), &json!({"publish": order()})).await;
+    assert_eq!(answer["publish"], true);
+    assert_eq!(kept(&file).await, json!({"topic": "orders", "data": {"n": 1}}));
+}
+
+#[tokio::test]
+async fn the_python_sdk_subscribes_by_a_stream() {
+    let Some(client) = python("client.py") else { return };
+    let a = Sidecar::named("a").resource(BROKER).start().await;
+    let answer = answer_of(for_python(client, &a, "grpc"), &json!({"stream": order()})).await;
+    assert_eq!(answer["stream"], json!({"data": {"n": 1}, "topic": "orders", "broker": "broker"}));
+}
+
+#[tokio::test]
+async fn an_app_of_the_javascript_sdk_gets_what_it_subscribes_to() {
+    for protocol in ["http", "grpc"] {
+        let (Some(client), Some(mut app)) = (node("client.js"), node("subscriber.js")) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let (port, file) = (free_port(), folder.path().join("kept"));
+        let a = Sidecar::named("a").app_at(port, protocol).resource(BROKER).launch();
+        let own = if protocol == "http" { a.http_port() } else { a.grpc_port() };
+        app.args([port.to_string(), protocol.to_owned(), own.to_string()]).arg(&file);
+        let _app = started(app);
+        a.logged("dapr initialized").await;
+        let mut asked = json!({"publish": order()});
+        asked[if protocol == "http" { "httpPort" } else { "grpcPort" }] = json!(own);
+        let answer = answer_of(client, &asked).await;
+        assert_eq!(answer["publish"], true, "over {protocol}: {answer}");
+        assert_eq!(kept(&file).await, json!({"data": {"n": 1}}), "over {protocol}");
+    }
+}

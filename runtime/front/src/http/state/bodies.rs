@@ -12,7 +12,7 @@ use crate::json_fault;
 
 /// Where a value stands, in the words of the target's two readers.
 #[derive(Clone, Copy)]
-enum Path<'a> {
+pub(in crate::http) enum Path<'a> {
     /// The body, or an element of it.
     Whole,
     /// A field, to Go's JSON reader.
@@ -47,7 +47,7 @@ fn wrong(value: &RawValue, path: Path<'_>, wanted: &str) -> String {
 }
 
 /// The first value of a body, however deep: what follows it is not looked at.
-fn first_value(body: &[u8]) -> Result<&RawValue, String> {
+pub(in crate::http) fn first_value(body: &[u8]) -> Result<&RawValue, String> {
     if let Some(Ok(value)) = serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>().next() {
         return Ok(value);
     }
@@ -56,16 +56,20 @@ fn first_value(body: &[u8]) -> Result<&RawValue, String> {
 }
 
 /// The fields of an object, by name in lower case; those that are null are as good as missing.
-type Fields<'a> = BTreeMap<String, &'a RawValue>;
+pub(in crate::http) type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
-fn fields<'a>(value: &'a RawValue, path: Path<'_>, wanted: &str) -> Result<Fields<'a>, String> {
+pub(in crate::http) fn fields<'a>(value: &'a RawValue, path: Path<'_>, wanted: &str) -> Result<Fields<'a>, String> {
     let fields: Result<Option<Fields<'a>>, _> = serde_json::from_str(value.get());
     let fields = fields.map_err(|_| wrong(value, path, wanted))?.unwrap_or_default();
     let present = fields.into_iter().filter(|(_, value)| value.get() != "null");
     Ok(present.map(|(name, value)| (name.to_lowercase(), value)).collect())
 }
 
-fn elements<'a>(value: &'a RawValue, path: Path<'_>, wanted: &str) -> Result<Vec<&'a RawValue>, String> {
+pub(in crate::http) fn elements<'a>(
+    value: &'a RawValue,
+    path: Path<'_>,
+    wanted: &str,
+) -> Result<Vec<&'a RawValue>, String> {
     let elements: Result<Option<Vec<&'a RawValue>>, _> = serde_json::from_str(value.get());
     elements.map(Option::unwrap_or_default).map_err(|_| wrong(value, path, wanted))
 }
@@ -76,12 +80,12 @@ fn text(value: &RawValue, path: Path<'_>) -> Result<String, String> {
     text.map(Option::unwrap_or_default).map_err(|_| wrong(value, path, "string"))
 }
 
-fn text_field(fields: &Fields<'_>, name: &str, path: Path<'_>) -> Result<Option<String>, String> {
+pub(in crate::http) fn text_field(fields: &Fields<'_>, name: &str, path: Path<'_>) -> Result<Option<String>, String> {
     fields.get(name).map(|value| text(value, path)).transpose()
 }
 
 /// The field `metadata`, an object of texts. Names in it keep their case.
-fn metadata_field(fields: &Fields<'_>, path: Path<'_>) -> Result<Metadata, String> {
+pub(in crate::http) fn metadata_field(fields: &Fields<'_>, path: Path<'_>) -> Result<Metadata, String> {
     let Some(value) = fields.get("metadata") else { return Ok(Metadata::new()) };
     let pairs: BTreeMap<String, &RawValue> =
         serde_json::from_str(value.get()).map_err(|_| wrong(value, path, "map[string]string"))?;

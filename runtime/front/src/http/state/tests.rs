@@ -30,9 +30,9 @@ async fn state_with(metadata: Vec<MetadataItem>) -> State {
     let admission: loaded::Admission = Arc::new(move |spec, _| {
         // The loader would look for a secret store: the block is told of the secret, and the store is not.
         let spec = Spec { metadata: with.clone(), ..spec.clone() };
-        let properties = with.iter().map(|item| (item.name.as_str(), item.value.as_str())).collect();
-        let settings = blocks::admit(&spec, &properties)?;
-        Ok(loaded::Admitted { properties, settings })
+        let properties: component::Properties =
+            with.iter().map(|item| (item.name.as_str(), item.value.as_str())).collect();
+        blocks::admit("app", &spec, &properties, properties.clone())
     });
     let loader = Loader::new(Registry::new(local::REGISTRATIONS, &[]), host, admission, components.clone());
     let spec = Spec {
