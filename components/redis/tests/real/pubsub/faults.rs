@@ -20,7 +20,8 @@ async fn nothing_is_lost(address: &str, fault: impl Future<Output = ()>) -> Hand
     for topic in TOPICS {
         all.push(subscribe_to(&*subscriber, topic).await);
     }
-    let working = futures_util::future::join_all(all.into_iter().map(|one| handled.work(one, Duration::from_millis(5))));
+    let working =
+        futures_util::future::join_all(all.into_iter().map(|one| handled.work(one, Duration::from_millis(5))));
     let done = async {
         let publishing = Publishing::start(&publisher, TOPICS);
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -126,7 +127,8 @@ async fn a_group_that_cannot_be_made_again_costs_no_hot_loop() {
     redis.command(&["SET", TOPIC, "x"]).unwrap();
     let asked = || -> u32 {
         let all = redis.command(&["INFO", "stats"]).unwrap();
-        let line = all.lines().find_map(|line| line.strip_prefix("total_commands_processed:")).unwrap().trim().to_owned();
+        let line =
+            all.lines().find_map(|line| line.strip_prefix("total_commands_processed:")).unwrap().trim().to_owned();
         line.parse().unwrap()
     };
     let before = asked();

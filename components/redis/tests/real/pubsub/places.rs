@@ -38,7 +38,8 @@ async fn topics_on_all_nodes_of_a_cluster_outlive_the_nodes() {
     for topic in TOPICS {
         all.push(subscribe_to(&*subscriber, topic).await);
     }
-    let working = futures_util::future::join_all(all.into_iter().map(|one| handled.work(one, Duration::from_millis(5))));
+    let working =
+        futures_util::future::join_all(all.into_iter().map(|one| handled.work(one, Duration::from_millis(5))));
     let done = async {
         for topic in TOPICS {
             let entries = (0..20)
