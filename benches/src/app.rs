@@ -1,5 +1,5 @@
-//! The app under test: an HTTP/1.1 and a gRPC server inside the rig that do as little as a server can.
-//! Called by sidecars, and directly for comparison.
+//! The app under test: an HTTP/1.1 and a gRPC server that do as little as a server can, inside the rig or, for `compare`, in a
+//! process of its own. Called by sidecars, and directly for comparison.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -28,20 +28,34 @@ pub(crate) const MARK: HeaderName = HeaderName::from_static("x-rig-mark");
 const PIECE: usize = 64 << 10;
 const MAX_BODY: u64 = 16 << 20;
 
+/// The topic it subscribes to, if it names a broker.
+pub(crate) const TOPIC: &str = "rig";
+
 /// The running app.
 pub(crate) struct App {
     http: SocketAddr,
     grpc: SocketAddr,
-    received: Arc<AtomicU64>,
+    seen: Arc<Seen>,
+}
+
+/// What came in, and what it wants.
+#[derive(Default)]
+struct Seen {
+    /// Bytes that `sink` has received.
+    received: AtomicU64,
+    /// Messages that were delivered.
+    delivered: AtomicU64,
+    /// The broker it subscribes at.
+    broker: Option<String>,
 }
 
 impl App {
     /// Starts it on free ports. Must run inside a tokio runtime.
-    pub(crate) fn start(tasks: &Tasks) -> anyhow::Result<Self> {
-        let received = Arc::new(AtomicU64::new(0));
-        let http = listen(tasks, Protocol::Http, &received)?;
-        let grpc = listen(tasks, Protocol::Grpc, &received)?;
-        Ok(Self { http, grpc, received })
+    pub(crate) fn start(tasks: &Tasks, broker: Option<String>) -> anyhow::Result<Self> {
+        let seen = Arc::new(Seen { broker, ..Seen::default() });
+        let http = listen(tasks, Protocol::Http, &seen)?;
+        let grpc = listen(tasks, Protocol::Grpc, &seen)?;
+        Ok(Self { http, grpc, seen })
     }
 
     /// Where it speaks HTTP/1.1.
@@ -61,7 +75,7 @@ impl App {
 
     /// Bytes that `sink` has received so far.
     pub(crate) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+        self.seen.received.load(Ordering::Relaxed)
     }
 }
 
@@ -71,21 +85,21 @@ enum Protocol {
     Grpc,
 }
 
-fn listen(tasks: &Tasks, protocol: Protocol, received: &Arc<AtomicU64>) -> anyhow::Result<SocketAddr> {
+fn listen(tasks: &Tasks, protocol: Protocol, seen: &Arc<Seen>) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (connections, received) = (tasks.clone(), Arc::clone(received));
+    let (connections, seen) = (tasks.clone(), Arc::clone(seen));
     tasks.spawn("app", async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let (stream, received) = (TokioIo::new(stream), Arc::clone(&received));
+            let (stream, seen) = (TokioIo::new(stream), Arc::clone(&seen));
             let executor = Executor::new(connections.clone());
             connections.spawn("app connection", async move {
                 match protocol {
                     Protocol::Http => {
-                        let service = service_fn(|request| answer(request, &received));
+                        let service = service_fn(|request| answer(request, &seen));
                         drop(http1::Builder::new().serve_connection(stream, service).await);
                     }
                     Protocol::Grpc => {
@@ -100,7 +114,7 @@ fn listen(tasks: &Tasks, protocol: Protocol, received: &Arc<AtomicU64>) -> anyho
     Ok(address)
 }
 
-async fn answer(request: Request<Incoming>, received: &AtomicU64) -> Result<Response<Body>, BoxError> {
+async fn answer(request: Request<Incoming>, seen: &Seen) -> Result<Response<Body>, BoxError> {
     let mark = request.headers().get(MARK).cloned();
     let path = request.uri().path();
     let mut response = match path.trim_start_matches('/') {
@@ -111,7 +125,7 @@ async fn answer(request: Request<Incoming>, received: &AtomicU64) -> Result<Resp
             response.headers_mut().extend(kind.map(|kind| (CONTENT_TYPE, kind)));
             response
         }
-        "sink" => Response::new(body::full(sink(request.into_body(), received).await?)),
+        "sink" => Response::new(body::full(sink(request.into_body(), &seen.received).await?)),
         "source" => {
             let left = number(request.uri().query(), "bytes");
             Response::new(body::boxed(Source { piece: Bytes::from(vec![b'x'; PIECE]), left }))
@@ -122,6 +136,22 @@ async fn answer(request: Request<Incoming>, received: &AtomicU64) -> Result<Resp
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             response
         }
+        "dapr/subscribe" => {
+            let wanted = seen
+                .broker
+                .as_ref()
+                .map(|broker| serde_json::json!({ "pubsubname": broker, "topic": TOPIC, "route": "/delivered" }));
+            let wanted = serde_json::Value::from_iter(wanted);
+            let mut response = Response::new(body::full(wanted.to_string()));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        "delivered" => {
+            body::read_bounded(request.into_body(), MAX_BODY).await?;
+            seen.delivered.fetch_add(1, Ordering::Relaxed);
+            Response::new(body::empty())
+        }
+        "count" => Response::new(body::full(seen.delivered.load(Ordering::Relaxed).to_string())),
         "hello" => Response::new(body::full("hello")),
         _ => {
             let mut response = Response::new(body::empty());

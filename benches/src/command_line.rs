@@ -1,10 +1,12 @@
 //! What to measure, read from the command line. Called by `main`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use crate::compare;
 use crate::rotation::Plan;
 
 /// What was asked for.
@@ -59,6 +61,35 @@ pub(crate) enum Case {
     Rotation(Plan),
     /// Speed of small calls.
     Invoke(InvokePlan),
+    /// Everything beside everything.
+    Compare(compare::Plan),
+    /// Idle keep-alive connections.
+    IdleConnections {
+        /// How many.
+        connections: usize,
+    },
+    /// More calls than can be made.
+    Overload {
+        /// How long.
+        duration: Duration,
+    },
+    /// Is the app of a comparison.
+    App {
+        /// The broker it subscribes at.
+        broker: Option<String>,
+    },
+    /// Is the bare proxy of a comparison.
+    Proxy {
+        /// Before what.
+        to: SocketAddr,
+    },
+}
+
+impl Case {
+    /// Whether the load comes from a core that nobody else uses.
+    pub(crate) fn is_pinned(&self) -> bool {
+        matches!(self, Self::Compare(_) | Self::IdleConnections { .. } | Self::Overload { .. })
+    }
 }
 
 /// What `invoke` measures.
@@ -103,6 +134,13 @@ fn case(name: &str, arguments: &ArgMatches) -> Case {
             expire: arguments.get_flag("expire"),
         }),
         "idle" => Case::Idle { duration: duration(number("seconds")), starts: size("starts").max(1) },
+        "compare" => Case::Compare(comparison(arguments)),
+        "idle-connections" => Case::IdleConnections { connections: size("connections") },
+        "overload" => Case::Overload { duration: duration(number("seconds")) },
+        "app" => Case::App { broker: arguments.get_one::<String>("subscribe").cloned() },
+        "proxy" => Case::Proxy {
+            to: arguments.get_one::<SocketAddr>("to").copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+        },
         _ => Case::Invoke(InvokePlan {
             connections: arguments.get_many::<usize>("connections").into_iter().flatten().copied().collect(),
             duration: duration(number("seconds")),
@@ -113,21 +151,86 @@ fn case(name: &str, arguments: &ArgMatches) -> Case {
     }
 }
 
+fn comparison(arguments: &ArgMatches) -> compare::Plan {
+    let number = |name: &str| arguments.get_one::<u64>(name).copied().unwrap_or_default();
+    let list = |name: &str| arguments.get_many::<usize>(name).into_iter().flatten().copied().collect::<Vec<_>>();
+    let bars = arguments.get_flag("bars");
+    let wanted: Vec<&String> = arguments.get_many("case").into_iter().flatten().collect();
+    let is_wanted = |case: &compare::Case| match wanted.is_empty() {
+        // The bars are about what needs no server.
+        true => !bars || case.is_in_bars(),
+        false => wanted.iter().any(|name| **name == case.name()),
+    };
+    compare::Plan {
+        cases: compare::Case::all().into_iter().filter(is_wanted).collect(),
+        sizes: if bars { vec![1024] } else { list("sizes") },
+        connections: if bars { vec![1, 16, 256] } else { list("connections") },
+        rate: if bars { 1000 } else { number("rate") },
+        duration: Duration::from_secs(number("seconds")),
+        rounds: usize::try_from(number("rounds")).unwrap_or(usize::MAX).max(if bars { 5 } else { 1 }),
+        starts: usize::try_from(number("starts")).unwrap_or(usize::MAX),
+        bars,
+        json: arguments.get_one::<PathBuf>("json").cloned(),
+        chart: arguments.get_one::<PathBuf>("chart").cloned(),
+    }
+}
+
+fn comparison_command() -> Command {
+    let list = |name: &'static str, default: &'static str, help: &'static str| {
+        let argument = Arg::new(name).long(name).value_delimiter(',').default_value(default);
+        argument.value_parser(value_parser!(usize)).help(help)
+    };
+    let file = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+    };
+    let names: Vec<String> = compare::Case::all().iter().map(compare::Case::name).collect();
+    Command::new("compare")
+        .about("The same load on the app, on bare proxies, and through sidecars, in turn")
+        .arg(
+            Arg::new("case")
+                .long("case")
+                .value_delimiter(',')
+                .value_parser(clap::builder::PossibleValuesParser::new(names))
+                .help("Which cases; all without this"),
+        )
+        .arg(list("sizes", "1024,102400", "Bytes of a body"))
+        .arg(list("connections", "1,16,256", "Connections of the closed loop"))
+        .arg(number("rate", "1000", "Calls a second of the open loop; 0 leaves it out"))
+        .arg(number("seconds", "5", "How long each measurement takes"))
+        .arg(number("rounds", "5", "How often to measure; medians count"))
+        .arg(number("starts", "5", "How often starts are timed"))
+        .arg(
+            Arg::new("bars")
+                .long("bars")
+                .action(ArgAction::SetTrue)
+                .help("Measures what the bars need, and says which are met; at least five rounds"),
+        )
+        .arg(file("json", "Writes all numbers there"))
+        .arg(file("chart", "Writes an SVG chart of the CPU time for each call there"))
+}
+
+/// What is run beside a measurement, by this executable itself.
+fn hidden_commands() -> [Command; 2] {
+    let to = Arg::new("to").long("to").required(true).value_parser(value_parser!(SocketAddr));
+    [
+        Command::new("app").hide(true).arg(Arg::new("subscribe").long("subscribe")),
+        Command::new("proxy").hide(true).arg(to),
+    ]
+}
+
+fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u64)).help(help)
+}
+
+fn seconds(default: &'static str) -> Arg {
+    number("seconds", default, "How long to measure")
+}
+
 fn command() -> Command {
     let program = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("DAPRD").value_parser(value_parser!(PathBuf)).global(true).help(help)
     };
-    let number = |name: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u64)).help(help)
-    };
-    let seconds = |default: &'static str| number("seconds", default, "How long to measure");
-    let connections = Arg::new("connections")
-        .long("connections")
-        .value_delimiter(',')
-        .default_value("1,16,256")
-        .value_parser(value_parser!(usize))
-        .help("Connections at the same time");
-    Command::new("rig")
+    let command = Command::new("rig")
         .about("Measures calls directly, through our sidecars and through a peer's")
         .subcommand_required(true)
         .arg(program("ours", "Our sidecar executable"))
@@ -141,7 +244,44 @@ fn command() -> Command {
                 .allow_hyphen_values(true)
                 .global(true)
                 .help("One more flag of sentry, such as --sentry-flag=--ca-ttl=10m"),
+        );
+    with_bars(with_speed(command.subcommands(hidden_commands())))
+}
+
+/// The commands about speed.
+fn with_speed(command: Command) -> Command {
+    let connections = Arg::new("connections")
+        .long("connections")
+        .value_delimiter(',')
+        .default_value("1,16,256")
+        .value_parser(value_parser!(usize))
+        .help("Connections at the same time");
+    command
+        .subcommand(comparison_command())
+        .subcommand(
+            Command::new("idle-connections")
+                .about("Idle keep-alive connections: the memory of a sidecar that holds them")
+                .arg(number("connections", "10000", "How many")),
         )
+        .subcommand(
+            Command::new("overload")
+                .about("Three times the calls that two sidecars can make: what gets through, and what comes after")
+                .arg(seconds("10")),
+        )
+        .subcommand(
+            Command::new("invoke")
+                .about("Speed and CPU of small calls and of state in memory")
+                .arg(connections)
+                .arg(seconds("5"))
+                .arg(number("rate", "1000", "Calls a second of the paced row; 0 leaves it out"))
+                .arg(Arg::new("no-state").long("no-state").action(ArgAction::SetTrue).help("Measures invocation only"))
+                .arg(number("rounds", "1", "How often to measure; the median counts")),
+        )
+}
+
+/// The commands that have a bar of their own.
+fn with_bars(command: Command) -> Command {
+    command
         .subcommand(Command::new("mixed").about("Ours and the peer's call each other: no call may fail").arg(number(
             "calls",
             "10000",
@@ -176,14 +316,5 @@ fn command() -> Command {
                 .about("A sidecar nobody uses: memory, wake-ups, time to be ready")
                 .arg(seconds("60"))
                 .arg(number("starts", "9", "How many starts are timed")),
-        )
-        .subcommand(
-            Command::new("invoke")
-                .about("Speed and CPU of small calls and of state in memory")
-                .arg(connections)
-                .arg(seconds("5"))
-                .arg(number("rate", "1000", "Calls a second of the paced row; 0 leaves it out"))
-                .arg(Arg::new("no-state").long("no-state").action(ArgAction::SetTrue).help("Measures invocation only"))
-                .arg(number("rounds", "1", "How often to measure; the median counts")),
         )
 }

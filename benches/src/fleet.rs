@@ -45,6 +45,17 @@ pub(crate) struct Fleet {
     pub(crate) tasks: Tasks,
 }
 
+/// What only some sidecars are started with.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Extras<'a> {
+    /// More flags.
+    pub(crate) flags: &'a [&'a str],
+    /// More resources, a YAML document each.
+    pub(crate) resources: &'a [String],
+    /// More variables.
+    pub(crate) variables: &'a [(&'static str, String)],
+}
+
 /// A sidecar that calls and one that is called.
 pub(crate) struct Pair {
     /// The app calls this one.
@@ -72,7 +83,7 @@ impl Fleet {
             Some(Authority { program, life, flags }) => Some(Mutex::new(Sentry::start(&program, life, &flags).await?)),
             None => None,
         };
-        Ok(Self { ours, peer, sentry, app: App::start(&tasks)?, tasks })
+        Ok(Self { ours, peer, sentry, app: App::start(&tasks, None)?, tasks })
     }
 
     /// Whether sidecars run with mTLS.
@@ -110,7 +121,11 @@ impl Fleet {
         std::iter::once(Side::Ours).chain(peer).collect()
     }
 
-    fn program(&self, side: Side) -> anyhow::Result<&Path> {
+    /// The executable of a side.
+    ///
+    /// # Errors
+    /// When none was named.
+    pub(crate) fn program(&self, side: Side) -> anyhow::Result<&Path> {
         match side {
             Side::Ours => Ok(&self.ours),
             Side::Peer => self.peer.as_deref().context("this case needs --peer"),
@@ -128,8 +143,22 @@ impl Fleet {
         app: Option<AppPort>,
         flags: &[&str],
     ) -> anyhow::Result<Sidecar> {
+        self.start_with(side, role, app, &Extras { flags, ..Extras::default() }).await
+    }
+
+    /// Starts one sidecar with what only some need.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub(crate) async fn start_with(
+        &self,
+        side: Side,
+        role: &str,
+        app: Option<AppPort>,
+        extras: &Extras<'_>,
+    ) -> anyhow::Result<Sidecar> {
         let app_id = format!("rig-{}-{}-{role}", std::process::id(), side.name());
-        let mut all: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut all: Vec<String> = extras.flags.iter().map(|flag| (*flag).to_owned()).collect();
         let mut anchors = None;
         if let Some(sentry) = &self.sentry {
             let sentry = sentry.lock().await;
@@ -137,7 +166,9 @@ impl Fleet {
             anchors = Some(sentry.anchors()?);
         }
         let anchors = anchors.as_deref();
-        Sidecar::start(&Plan { program: self.program(side)?, app_id: &app_id, app, flags: &all, anchors }).await
+        let (resources, variables) = (extras.resources, extras.variables);
+        let program = self.program(side)?;
+        Sidecar::start(&Plan { program, app_id: &app_id, app, flags: &all, anchors, resources, variables }).await
     }
 
     /// Starts a caller and a callee before the HTTP app, and waits until they find each other.
@@ -145,7 +176,20 @@ impl Fleet {
     /// # Errors
     /// When one does not start or the caller does not find the callee.
     pub(crate) async fn pair(&self, caller: Side, callee: Side, flags: &[&str]) -> anyhow::Result<Pair> {
-        let callee = self.start(callee, "callee", Some(self.app.http_port()), flags).await?;
+        self.pair_before(self.app.http_port(), (caller, callee), flags).await
+    }
+
+    /// The same before another HTTP app.
+    ///
+    /// # Errors
+    /// As [`Fleet::pair`].
+    pub(crate) async fn pair_before(
+        &self,
+        app: AppPort,
+        (caller, callee): (Side, Side),
+        flags: &[&str],
+    ) -> anyhow::Result<Pair> {
+        let callee = self.start(callee, "callee", Some(app), flags).await?;
         let caller = self.start(caller, "caller", None, flags).await?;
         let pair = Pair { caller, callee };
         self.found(&pair).await?;

@@ -4,9 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-
-/// The unit of CPU times in `/proc/PID/stat`, the same on every architecture (USER_HZ).
-const TICK: Duration = Duration::from_millis(10);
+use nix::time::ClockId;
+use nix::unistd::Pid;
 
 /// A running process.
 #[derive(Clone, Copy, Debug)]
@@ -49,15 +48,15 @@ impl Process {
         fs::write(format!("/proc/{}/clear_refs", self.0), "5").context("resetting the peak of resident memory")
     }
 
-    /// CPU time so far, user and system.
+    /// CPU time so far, user and system, of all its threads, ended ones included. It is the process's CPU clock
+    /// (`clock_getcpuclockid`), which counts nanoseconds where `/proc/PID/stat` counts ticks of 10 ms.
     ///
     /// # Errors
     /// When the process is gone.
     pub(crate) fn cpu(self) -> anyhow::Result<Duration> {
-        let stat = self.read("stat")?;
-        let (_, fields) = stat.rsplit_once(')').ok_or_else(|| anyhow!("unexpected stat"))?;
-        let ticks: u32 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
-        Ok(TICK * ticks)
+        let process = Pid::from_raw(i32::try_from(self.0).context("no process id")?);
+        let time = ClockId::pid_cpu_clock_id(process).and_then(ClockId::now).context("the process is gone")?;
+        Ok(time.into())
     }
 
     /// How often its threads of now went to sleep by themselves.

@@ -29,6 +29,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) flags: &'a [String],
     /// Trust anchors, PEM; with mTLS.
     pub(crate) anchors: Option<&'a str>,
+    /// Resources besides state in memory, a YAML document each.
+    pub(crate) resources: &'a [String],
+    /// More variables.
+    pub(crate) variables: &'a [(&'static str, String)],
 }
 
 /// Where an app listens and what it speaks.
@@ -66,6 +70,9 @@ impl Sidecar {
         let resources = folder.path().join("resources");
         std::fs::create_dir(&resources)?;
         std::fs::write(resources.join("state.yaml"), STATE)?;
+        for (number, document) in plan.resources.iter().enumerate() {
+            std::fs::write(resources.join(format!("{number}.yaml")), document)?;
+        }
         let log = folder.path().join("log");
         let [http, grpc, internal, metrics, profile] = free_ports()?;
         let mut command = Command::new(plan.program);
@@ -79,6 +86,7 @@ impl Sidecar {
         if let Some(app) = &plan.app {
             command.arg("--app-port").arg(app.port.to_string()).arg("--app-protocol").arg(app.protocol);
         }
+        command.envs(plan.variables.iter().map(|(name, value)| (name, value)));
         command.envs(plan.anchors.map(|anchors| ("DAPR_TRUST_ANCHORS", anchors)));
         command.args(plan.flags).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(std::fs::File::create(&log)?).stdout(std::fs::File::options().append(true).open(&log)?);
@@ -115,6 +123,11 @@ impl Sidecar {
         Ok(own.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64)
     }
 
+    /// All it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
     /// Whether it still runs, and the end of its log: what to know when a call failed.
     pub(crate) fn examine(&mut self) -> String {
         let state = match self.child.try_wait() {
@@ -122,7 +135,7 @@ impl Sidecar {
             Ok(Some(status)) => format!("ENDED with {status}"),
             Err(error) => error.to_string(),
         };
-        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().rev().take(LOG_LINES).collect();
         let lines: Vec<&str> = lines.into_iter().rev().collect();
         format!("{} {state}; the end of its log:\n{}", self.app_id, lines.join("\n"))

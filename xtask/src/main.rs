@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 mod check;
+mod counts;
 mod gen_components;
 mod gen_conformance;
 mod gen_errors;
@@ -40,6 +41,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--check]",
         about: "write the generated files (wire types, reference pages); with --check only compare them",
         run: generate::run,
+    },
+    Command {
+        name: "counts",
+        arguments: "[--check]",
+        about: "count the instructions of the hot paths under callgrind and keep them; with --check say which grew",
+        run: counts::run,
     },
     Command {
         name: "servers",

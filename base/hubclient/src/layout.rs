@@ -1,4 +1,5 @@
 //! Under which keys of the hub's ledger the building blocks keep what they have. Used by the hub's components and by its commands.
+//! What begins with `topics/` is the broker's (`base/topics/src/names.rs`), and nobody else reads or writes it.
 
 use bytes::Bytes;
 

@@ -67,6 +67,13 @@ const PUBSUB: &[Field] = &[
         ..text("allowedTopics")
     },
     Field { doc: "Topics that only those apps can use whom a scope names with them.", ..text("protectedTopics") },
+    Field {
+        doc: "What becomes of messages that the app fails to handle and that have no dead-letter topic: redeliver, or drop \
+              to lose them. A Subscription may say otherwise in its own metadata.",
+        judge: judge_failed,
+        default: Some("redeliver"),
+        ..text("failedMessages")
+    },
 ];
 
 /// What the runtime reads of every component of a family.
@@ -116,6 +123,13 @@ fn judge_scope(properties: &Properties, field: &Field) -> Judgement {
             entry.trim()
         )),
         None => Judgement::Right,
+    }
+}
+
+fn judge_failed(properties: &Properties, field: &Field) -> Judgement {
+    match field.given(properties) {
+        Some(given) if !matches!(given, "" | "redeliver" | "drop") => wrong(field, Some(given), "redeliver or drop"),
+        _ => Judgement::Right,
     }
 }
 

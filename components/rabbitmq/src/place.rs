@@ -41,12 +41,13 @@ impl Place {
             // The target reads an empty path as the default.
             "/".clone_into(&mut uri.vhost);
         }
-        if let Some((_, rest)) = text.split_once('[')
-            && let Some((address, _)) = rest.split_once(']')
-        {
-            address.clone_into(&mut uri.authority.host);
+        let (address, query) = text.split_once('?').unwrap_or((text, ""));
+        let host = address.rsplit_once('@').or_else(|| address.split_once("//")).map_or("", |(_, host)| host);
+        if let Some((host, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            // The library knows no addresses of this kind.
+            host.clone_into(&mut uri.authority.host);
         }
-        let has_files = ["cacertfile=", "certfile=", "keyfile="].iter().any(|name| text.contains(name));
+        let has_files = ["cacertfile=", "certfile=", "keyfile="].iter().any(|name| query.contains(name));
         uri.query.frame_max = Some(uri.query.frame_max.unwrap_or(LARGEST_FRAME).clamp(4096, LARGEST_FRAME));
         Ok(Self { uri, tls: None, properties: ConnectionProperties::default(), has_files })
     }
@@ -153,6 +154,8 @@ mod tests {
         assert_eq!(read("amqp://h/"), owned("h", 5672, "guest", "/"));
         assert_eq!(read("amqps://a:b@h:1/v%2Fw"), owned("h", 1, "a", "v/w"));
         assert_eq!(read("amqps://[::1]"), owned("::1", 5671, "guest", "/"));
+        assert_eq!(read("amqp://a:p%5Bx%5D@[::2]:3/v"), owned("::2", 3, "a", "v"));
+        assert_eq!(read("amqp://a:b@h?certfile=c"), owned("h", 5672, "a", "/"));
         assert!(Place::parse("amqp://a:sesame @h").is_err());
     }
 }

@@ -47,7 +47,7 @@ struct Broker {
     places: Arc<Semaphore>,
     /// Subscriptions are to end.
     ending: CancellationToken,
-    /// They have ended: nothing is held any more.
+    /// They have ended: nothing can be settled any more.
     over: CancellationToken,
     subscriptions: TaskTracker,
     keeping: TaskTracker,

@@ -298,7 +298,7 @@ pub(crate) fn text_of<'a>(document: &Document<'a>) -> Result<&'a str, Problem> {
     })
 }
 
-/// API version and kind of a document; none when it is empty or has no kind.
+/// API version and kind of a document, their keys in any case; none when it is empty.
 pub(crate) fn type_of(node: &Node) -> Result<Option<(&str, &str)>, Problem> {
     let Body::Mapping(_) = &node.body else {
         if let Body::Scalar(scalar) = &node.body
@@ -309,7 +309,7 @@ pub(crate) fn type_of(node: &Node) -> Result<Option<(&str, &str)>, Problem> {
         }
         return Err(Problem::at(node.place, "expected a mapping with apiVersion and kind"));
     };
-    let text = |key: &str| match node.get(key).map(|value| &value.body) {
+    let text = |key: &str| match node.get_in_any_case(key).map(|value| &value.body) {
         Some(Body::Scalar(scalar)) => scalar.text.as_str(),
         _ => "",
     };

@@ -57,6 +57,14 @@ impl Node {
         entries.iter().rev().find(|(name, _)| name.is_text(key)).map(|(_, value)| value)
     }
 
+    /// As [`Self::get`], but where no key is written exactly so, one in another case counts.
+    pub(crate) fn get_in_any_case(&self, key: &str) -> Option<&Node> {
+        let Body::Mapping(entries) = &self.body else { return None };
+        let named = |name: &Node| matches!(&name.body, Body::Scalar(scalar) if scalar.text.eq_ignore_ascii_case(key));
+        let other = || entries.iter().rev().find(|(name, _)| named(name)).map(|(_, value)| value);
+        self.get(key).or_else(other)
+    }
+
     /// Whether this is a scalar with exactly this text.
     pub(crate) fn is_text(&self, text: &str) -> bool {
         matches!(&self.body, Body::Scalar(scalar) if scalar.text == text)

@@ -122,7 +122,7 @@ impl Survey {
             }
             known if RESOURCE_KINDS.contains(&known) && !matches!(known, Component::KIND | HttpEndpoint::KIND) => {}
             _ => {
-                let place = tree.get("kind").unwrap_or(&tree).place;
+                let place = tree.get_in_any_case("kind").unwrap_or(&tree).place;
                 self.strangers.push(Stranger { file: file.to_path_buf(), place, api_version: version, kind });
             }
         }

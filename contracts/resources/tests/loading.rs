@@ -313,3 +313,11 @@ fn a_folder_that_does_not_exist_is_an_error() {
     let error = load_folders(&["/does/not/exist"], &Selection::default()).unwrap_err();
     assert_eq!(error.to_string(), "open /does/not/exist: no such file or directory");
 }
+
+#[test]
+fn kind_and_version_are_found_in_any_case_as_every_other_field() {
+    let text = component("a", "", "state.in-memory").replace("kind:", "Kind:").replace("apiVersion:", "apiversion:");
+    assert_eq!(names(&load_text(&text, None)), ["a"]);
+    let both = text.replace("Kind:", "kind: Secret\nKind:");
+    assert_eq!(names(&load_text(&both, None)), [""; 0]);
+}

@@ -1,4 +1,4 @@
-//! What whoever starts an app tells it through variables. Used by both apps.
+//! What whoever starts an app tells it through variables. Used by all apps.
 
 /// A number from a variable, or `default` when it is not set or no number.
 #[expect(clippy::disallowed_methods, reason = "an app is no role of the runtime and reads its variables as apps do")]

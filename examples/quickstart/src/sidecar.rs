@@ -1,4 +1,4 @@
-//! The sidecar as its app sees it: an HTTP server on a port of this machine. Used by `checkout`.
+//! The sidecar as its app sees it: an HTTP server on a port of this machine. Used by `checkout` and `orders`.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -51,6 +51,15 @@ impl Sidecar {
     pub async fn save(self, store: &str, key: &str, value: &str) -> io::Result<()> {
         let body = format!(r#"[{{"key":"{key}","value":{value}}}]"#);
         let (status, body) = self.request(Method::POST, &format!("/v1.0/state/{store}"), body).await?;
+        if status.is_success() { Ok(()) } else { Err(io::Error::other(format!("{status}: {body}"))) }
+    }
+
+    /// Publishes a JSON message to a topic. The answer means that the broker has it.
+    ///
+    /// # Errors
+    /// When the sidecar cannot be reached or refuses.
+    pub async fn publish(self, pubsub: &str, topic: &str, body: String) -> io::Result<()> {
+        let (status, body) = self.request(Method::POST, &format!("/v1.0/publish/{pubsub}/{topic}"), body).await?;
         if status.is_success() { Ok(()) } else { Err(io::Error::other(format!("{status}: {body}"))) }
     }
 

@@ -20,5 +20,6 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use app::events::{Events, StreamRecipient};
 pub use error::Error;
 pub use registry::{Parts, StreamHandle, Subscriptions};

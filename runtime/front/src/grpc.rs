@@ -10,6 +10,7 @@ mod publish;
 mod secrets;
 mod state;
 mod stream;
+mod subscribe;
 mod subtle;
 
 use std::sync::Arc;

@@ -246,7 +246,9 @@ impl Inner {
             | Operation::SubtleUnwrapKey
             | Operation::SubtleSign
             | Operation::SubtleVerify => subtle::operate(api, operation, routed).await,
-            Operation::InvokeService | Operation::DeleteBulkState => invoke::invoke(api, routed).await,
+            Operation::InvokeService | Operation::DeleteBulkState | Operation::SubscribeTopicEvents => {
+                invoke::invoke(api, routed).await
+            }
             Operation::ConverseAlpha1 => conversation::alpha1(api, routed).await,
             Operation::ConverseAlpha2 => conversation::alpha2(api, routed).await,
             Operation::GetMetadata => metadata::get(api),

@@ -59,6 +59,7 @@ pub enum Operation {
     ListStateKeys,
     PublishEvent,
     BulkPublishEvent,
+    SubscribeTopicEvents,
     GetSecret,
     GetBulkSecret,
     GetConfiguration,

@@ -52,7 +52,8 @@ pub(crate) fn lock_stores() -> Vec<&'static Backend<LockStores>> {
 
 /// Every message broker.
 pub(crate) fn brokers() -> Vec<&'static Backend<Brokers>> {
-    let technologies: &[&'static [Backend<Brokers>]] = &[memory::PUBSUB, embedded::PUBSUB, rabbitmq::PUBSUB];
+    let technologies: &[&'static [Backend<Brokers>]] =
+        &[memory::PUBSUB, embedded::PUBSUB, redis::PUBSUB, rabbitmq::PUBSUB];
     technologies.iter().copied().flatten().collect()
 }
 

@@ -22,7 +22,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long a fault of the network lasts: as long as the promise says in long runs (`TRILBY_LONG`), else `short`.
 #[must_use]
 pub fn cut_time(short: Duration) -> Duration {
-    if std::env::var_os("TRILBY_LONG").is_some() { Duration::from_secs(30) } else { short }
+    #[expect(clippy::disallowed_methods, reason = "a test process has no role whose environment it could be given")]
+    let is_long = std::env::var_os("TRILBY_LONG").is_some();
+    if is_long { Duration::from_secs(30) } else { short }
 }
 
 /// Writers that count until they are told to stop.

@@ -77,6 +77,8 @@ const RULES: &[Rule] = &[
     Rule { crates: "tests/servers", may_use: &["components/api"] },
     Rule { crates: "tests/", may_use: &["base/", "contracts/", "tests/testkit", "tests/servers"] },
     Rule { crates: "benches", may_use: &["base/", "contracts/", "tests/testkit"] },
+    // It drives whole sidecars inside its own process, made by the code that makes them in production.
+    Rule { crates: "benches/counts", may_use: &["base/", "contracts/", "runtime/sidecar"] },
     Rule { crates: "examples/", may_use: &[] },
     Rule {
         crates: "xtask",

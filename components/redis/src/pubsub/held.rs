@@ -1,7 +1,7 @@
 //! The messages this sidecar has taken from streams and not settled. Their idle clocks are kept young, so that no replica
 //! takes them as well; what is dropped is given back. Nothing here asks a server but the task in `keeper`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -19,7 +19,8 @@ pub(super) struct Held {
 
 #[derive(Default)]
 struct State {
-    streams: HashMap<Arc<str>, HashSet<String>>,
+    /// By stream, the ids of its messages and how often each was delivered.
+    streams: HashMap<Arc<str>, HashMap<String, u64>>,
     dropped: Vec<GivenBack>,
     /// By stream, when the first of what rests is to be looked for.
     due: HashMap<Arc<str>, Instant>,
@@ -50,29 +51,44 @@ impl Held {
 
     /// Holds a message from now on; `None` if it is held already.
     pub(super) fn hold(self: &Arc<Self>, stream: &Arc<str>, id: &str, deliveries: u64) -> Option<Hold> {
-        let is_new = self.lock().streams.entry(Arc::clone(stream)).or_default().insert(id.to_owned());
-        is_new.then(|| Hold {
-            held: Arc::clone(self),
-            stream: Arc::clone(stream),
-            id: id.to_owned(),
-            deliveries,
-            is_settled: false,
-        })
+        let mut state = self.lock();
+        let ids = state.streams.entry(Arc::clone(stream)).or_default();
+        if ids.contains_key(id) {
+            return None;
+        }
+        ids.insert(id.to_owned(), deliveries);
+        let (held, stream, id) = (Arc::clone(self), Arc::clone(stream), id.to_owned());
+        Some(Hold { held, stream, id, deliveries, is_settled: false })
     }
 
     pub(super) fn has(&self, stream: &str, id: &str) -> bool {
-        self.lock().streams.get(stream).is_some_and(|ids| ids.contains(id))
+        self.lock().streams.get(stream).is_some_and(|ids| ids.contains_key(id))
     }
 
     /// Everything that is held, by stream.
     pub(super) fn all(&self) -> Vec<(Arc<str>, Vec<String>)> {
         let state = self.lock();
-        state.streams.iter().map(|(stream, ids)| (Arc::clone(stream), ids.iter().cloned().collect())).collect()
+        state.streams.iter().map(|(stream, ids)| (Arc::clone(stream), ids.keys().cloned().collect())).collect()
     }
 
     /// What is to be given back; it counts as held until [`Held::release`].
     pub(super) fn take_dropped(&self) -> Vec<GivenBack> {
         std::mem::take(&mut self.lock().dropped)
+    }
+
+    /// Everything is to be given back, also what somebody still works on: nobody can settle it any more.
+    pub(super) fn drop_all(&self) {
+        let mut state = self.lock();
+        let State { streams, dropped, .. } = &mut *state;
+        dropped.clear();
+        for (stream, ids) in streams {
+            let given_back = |(id, deliveries): (&String, &u64)| GivenBack {
+                stream: Arc::clone(stream),
+                id: id.clone(),
+                deliveries: *deliveries,
+            };
+            dropped.extend(ids.iter().map(given_back));
+        }
     }
 
     /// Holds messages no longer.
@@ -157,6 +173,18 @@ mod tests {
         assert!(held.has("s", "1-1"));
         held.release("s", [&dropped[0].id]);
         assert!(!held.has("s", "1-1"));
+    }
+
+    #[test]
+    fn at_the_end_everything_is_given_back_once() {
+        let (held, stream) = (Arc::new(Held::default()), Arc::from("s"));
+        drop(held.hold(&stream, "1-1", 1));
+        let _working = held.hold(&stream, "1-2", 4);
+        held.drop_all();
+        let mut dropped: Vec<(String, u64)> =
+            held.take_dropped().into_iter().map(|one| (one.id, one.deliveries)).collect();
+        dropped.sort();
+        assert_eq!(dropped, [("1-1".to_owned(), 1), ("1-2".to_owned(), 4)]);
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ const SIGNS: u32 = 3;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 impl Broker {
-    /// Until the broker is closed, and what was dropped by then is given back.
+    /// Until the broker is closed; then everything that is still held is given back.
     pub(super) async fn keep(self: Arc<Self>) {
         let mut signs = tokio::time::interval((self.options.forgotten() / SIGNS).max(SHORTEST_PAUSE));
         signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -31,6 +31,7 @@ impl Broker {
             }
             self.give_back().await;
         }
+        self.held.drop_all();
         self.give_back().await;
     }
 

@@ -1,4 +1,4 @@
-//! The app that calls: it sends `orders` one order a second, counts them in the state store, and says what to try next.
+//! The app that calls: it sends `orders` one order a second (or after `CHECKOUT_PAUSE_MS`), counts them in the state store, and says what to try next.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,6 @@ use quickstart::Sidecar;
 
 const STORE: &str = "statestore";
 const KEY: &str = "orders-sent";
-const PAUSE: Duration = Duration::from_secs(1);
 /// How often the first order is tried again while the other app and its sidecar are still starting.
 const PATIENCE: u32 = 120;
 
@@ -16,6 +15,7 @@ async fn main() -> io::Result<()> {
     let port = quickstart::number("DAPR_HTTP_PORT", 3500);
     let sidecar = Sidecar::on(port);
     let orders = quickstart::number("CHECKOUT_ORDERS", 10);
+    let pause = Duration::from_millis(quickstart::number("CHECKOUT_PAUSE_MS", 1000).into());
     let mut failures = 0;
     let mut number = 1;
     while number <= orders {
@@ -26,13 +26,13 @@ async fn main() -> io::Result<()> {
             }
             Err(error) if failures < PATIENCE => {
                 if failures == 0 {
-                    println!("not yet, trying again every second: {error}");
+                    println!("not yet, trying again: {error}");
                 }
                 failures += 1;
             }
             Err(error) => return Err(error),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
     println!("{}", next(port));
     // Stays, so that there is something to try it with.
@@ -54,14 +54,16 @@ async fn order(sidecar: Sidecar, number: u16) -> io::Result<u64> {
 fn next(port: u16) -> String {
     format!(
         "
-Done. Each order went checkout -> its sidecar -> the sidecar of orders -> orders.
+Done. Each order went checkout -> its sidecar -> the sidecar of orders -> orders, which published it through the hub to
+shipping. Messages that are not shipped yet wait in the hub, whichever app ends or is killed.
 
 Try next, in another terminal:
   cargo run -- list
   cargo run -- invoke --app-id orders --method orders --data '{{\"orderId\":42}}'
+  cargo run -- publish --publish-app-id orders --pubsub pubsub --topic accepted-orders --data '{{\"orderId\":43}}'
   curl http://localhost:{port}/v1.0/state/{STORE}/{KEY}
   curl http://localhost:{port}/v1.0/metadata
-Ctrl-C here ends both apps and both sidecars.
+Ctrl-C here ends the apps and their sidecars.
 "
     )
 }

@@ -113,10 +113,14 @@ impl Subscription {
         }
     }
 
-    /// The span the recipient continues.
+    /// The span the recipient continues. Where the event names none that can be read and none is made, the target sends the one
+    /// that is all zero, which counts as none.
     pub(super) fn span(&self, event: &CloudEvent) -> Option<SpanContext> {
-        let given = message::trace_parent(event)?;
-        self.tracing.next(SpanContext::from_traceparent(given).as_ref())
+        // Raw bytes come without a trace where their publisher had none; the target's publisher says so in an empty one.
+        let given = message::trace_parent(event).or((self.form == Form::Raw).then_some(""))?;
+        let none = SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, state: None };
+        let next = self.tracing.next(SpanContext::from_traceparent(given).as_ref());
+        next.or(Some(none).filter(|_| self.tracing.is_on()))
     }
 
     /// Hands a message to its recipient, once. A policy for what comes in would repeat this, and nothing else.

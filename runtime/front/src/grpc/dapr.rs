@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 use wire::common::InvokeResponse;
 use wire::runtime as v1;
 
-use super::{configuration, conversation, crypto, invoke, lock, publish, secrets, state, subtle};
+use super::{configuration, conversation, crypto, invoke, lock, publish, secrets, state, subscribe, subtle};
 use crate::Api;
 
 /// The operations of the Dapr service.
@@ -71,6 +71,13 @@ impl v1::dapr_server::Dapr for Dapr {
 
     async fn bulk_publish_event(&self, request: Request<v1::BulkPublishRequest>) -> Answer<v1::BulkPublishResponse> {
         publish::publish_all(&self.api.pubsub, self.api.invoker.tracing(), request).await.map(Response::new)
+    }
+
+    async fn subscribe_topic_events_alpha1(
+        &self,
+        request: Request<Streaming<v1::SubscribeTopicEventsRequestAlpha1>>,
+    ) -> Answer<BoxStream<v1::SubscribeTopicEventsResponseAlpha1>> {
+        subscribe::topic_events(&self.api, request).await.map(Response::new)
     }
 
     async fn get_secret(&self, request: Request<v1::GetSecretRequest>) -> Answer<v1::GetSecretResponse> {

@@ -1,8 +1,8 @@
 //! The publishing API over HTTP: path, query string and body to the publishing block and back. Called by the HTTP door. Where the
 //! target tells in Go's words what is wrong with a body, so do we: apps and SDKs compare them.
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use blocks::Metadata;
 use blocks::pubsub::{Content, Entry, Error, Event, NotTaken, canonical};
 use bytes::Bytes;
@@ -24,18 +24,30 @@ use crate::grpc::publish_refusal;
 const MISMATCH: &str = "error: mismatch between contentType and event";
 
 pub(super) async fn publish(api: &Api, request: Routed) -> Response<Body> {
-    match published(api, request).await {
+    let span = span(api, &request);
+    let response = match published(api, request, span.as_ref()).await {
         Ok(()) => respond::empty(),
         Err(error) => refuse(&error),
-    }
+    };
+    traced(response, span.as_ref())
 }
 
 pub(super) async fn publish_all(api: &Api, request: Routed) -> Response<Body> {
-    match all_published(api, request).await {
+    let span = span(api, &request);
+    let response = match all_published(api, request, span.as_ref()).await {
         Ok(Ok(())) => respond::empty(),
         Ok(Err((error, failure))) => partly(&error, &failure),
         Err(error) => refuse(&error),
+    };
+    traced(response, span.as_ref())
+}
+
+/// The answer tells the caller the span, as the target's does.
+fn traced(mut response: Response<Body>, span: Option<&SpanContext>) -> Response<Body> {
+    if let Some(span) = span {
+        span.write_http(response.headers_mut());
     }
+    response
 }
 
 fn refuse(error: &ApiError) -> Response<Body> {
@@ -43,25 +55,29 @@ fn refuse(error: &ApiError) -> Response<Body> {
     respond::error(error)
 }
 
-async fn published(api: &Api, request: Routed) -> Result<(), ApiError> {
+async fn published(api: &Api, request: Routed, span: Option<&SpanContext>) -> Result<(), ApiError> {
     let Names { pubsub, topic, metadata } = Names::of(&request);
     let refused = |error| refusal(error, &metadata);
     let held = api.pubsub.topic(&pubsub, &topic).map_err(refused)?;
-    let (context, span) = (Requested::http(&request.headers), span(api, &request));
+    let context = Requested::http(&request.headers);
     let content_type = request.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let content_type = content_type.unwrap_or_default().into_owned();
     let data = read(api, request.body).await.map_err(|said| errors::pubsub_publish_message(&pubsub, &topic, said))?;
     let event = Event { data, content_type, metadata: metadata.clone() };
-    held.publish(&context, event, span.as_ref()).await.map_err(refused)
+    held.publish(&context, event, span).await.map_err(refused)
 }
 
 /// The inner error is that of entries which the broker did not take.
-async fn all_published(api: &Api, request: Routed) -> Result<Result<(), (ApiError, NotTaken)>, ApiError> {
+async fn all_published(
+    api: &Api,
+    request: Routed,
+    span: Option<&SpanContext>,
+) -> Result<Result<(), (ApiError, NotTaken)>, ApiError> {
     let Names { pubsub, topic, metadata } = Names::of(&request);
     let refused = |error| refusal(error, &metadata);
     let held = api.pubsub.topic(&pubsub, &topic).map_err(refused)?;
     held.is_raw(&metadata).map_err(refused)?;
-    let (context, span) = (Requested::http(&request.headers), span(api, &request));
+    let context = Requested::http(&request.headers);
     let unreadable = |said: String| errors::pubsub_unmarshal_events(&pubsub, &topic, &api.app_id, said);
     let body = read(api, request.body).await.map_err(unreadable)?;
     let body = String::from_utf8_lossy(&body);
@@ -73,7 +89,7 @@ async fn all_published(api: &Api, request: Routed) -> Result<Result<(), (ApiErro
         entries.push(Entry { id, event: Event { data, content_type, metadata } });
     }
     let tracing = api.invoker.tracing();
-    match held.publish_all(&context, (entries, metadata.clone()), (tracing, span.as_ref())).await {
+    match held.publish_all(&context, (entries, metadata.clone()), (tracing, span)).await {
         Err(Error::NotTaken { failure, .. }) => {
             let error = errors::pubsub_publish_message(&pubsub, &topic, &failure.message);
             Ok(Err((error, failure)))
@@ -146,9 +162,16 @@ fn data(event: Option<&RawValue>, content_type: &str) -> Result<Bytes, String> {
     let text = || event.and_then(|event| serde_json::from_str::<String>(event.get()).ok());
     match Content::of(content_type) {
         Content::Binary => {
-            let decoded = STANDARD.decode(text().ok_or(MISMATCH)?);
-            let decoded = decoded
-                .map_err(|error| format!("error: unable to decode base64 application/octect-stream data: {error}"))?;
+            let text = text().ok_or(MISMATCH)?;
+            let decoded = STANDARD.decode(&text).map_err(|error| {
+                let at = match error {
+                    DecodeError::InvalidByte(at, _) => at,
+                    _ => text.len(),
+                };
+                format!(
+                    "error: unable to decode base64 application/octect-stream data: illegal base64 data at input byte {at}"
+                )
+            })?;
             Ok(decoded.into())
         }
         Content::Text => Ok(text().ok_or(MISMATCH)?.into()),

@@ -351,6 +351,6 @@ pub(super) const APIS: &[Api] = &[
         "subscribe",
         None,
         &[grpc("SubscribeTopicEventsAlpha1", Version::V1Alpha1)],
-        None,
+        Some(Operation::SubscribeTopicEvents),
     ),
 ];

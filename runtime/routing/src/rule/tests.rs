@@ -1,3 +1,5 @@
+//! What expressions mean, and that no expression and no event ends the process or keeps it busy. Run by `cargo test`.
+
 use proptest::prelude::*;
 use serde_json::json;
 

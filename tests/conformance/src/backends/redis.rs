@@ -1,15 +1,18 @@
-//! The stores on Redis: on one server, through TLS, watched by sentinels, and on a cluster.
+//! The stores and brokers on Redis: on one server, through TLS, watched by sentinels, and on a cluster.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use servers::{Redis, RedisCluster, RedisSentinels};
 
 use crate::Capability::{
-    self, Etag, ExpireTime, KeepsEnd, KeyListing, Restart, Transactions, TransactionsInParts, Ttl,
+    self, BulkPublish, Durable, Etag, ExpireTime, Groups, KeepsEnd, KeyListing, MessageMetadata, Order, Restart,
+    Transactions, TransactionsInParts, Ttl,
 };
 use crate::configuration::{ConfigurationProfile, ConfigurationStores, Versions};
 use crate::lock::{LockProfile, LockStores};
+use crate::pubsub::{BrokerProfile, Brokers, ODD_TOPICS};
 use crate::state::{Etags, Limits, StateProfile, StateStores};
 use crate::{Backend, Ground, Starting, Unavailable};
 
@@ -31,6 +34,14 @@ pub(super) const CONFIGURATION: &[Backend<ConfigurationStores>] =
 
 pub(super) const LOCK: &[Backend<LockStores>] =
     &[lock("redis", &[Restart], alone), lock("redis-sentinel", &[], sentinel)];
+
+pub(super) const PUBSUB: &[Backend<Brokers>] = &[
+    broker("redis", &[BulkPublish, Durable, Groups, MessageMetadata, Order, Restart], || impatient(make_alone)),
+    broker("redis-sentinel", &[BulkPublish, Durable, Groups, MessageMetadata, Order], || impatient(make_sentinel)),
+    broker("redis-cluster", &[BulkPublish, Durable, Groups, MessageMetadata, Order, Restart], || {
+        impatient(make_cluster)
+    }),
+];
 
 const fn state(
     name: &'static str,
@@ -64,6 +75,18 @@ const fn lock(name: &'static str, capabilities: &'static [Capability], start: fn
     }
 }
 
+const fn broker(name: &'static str, capabilities: &'static [Capability], start: fn() -> Starting) -> Backend<Brokers> {
+    let profile = BrokerProfile {
+        shared: true,
+        odd_topics: ODD_TOPICS,
+        in_flight: 10,
+        again_within: Duration::from_secs(5),
+        delay: None,
+        key: None,
+    };
+    Backend { name, component_type: "pubsub.redis", version: "v1", capabilities, start, profile }
+}
+
 type Properties = Vec<(String, String)>;
 
 fn named(pairs: &[(&str, &str)]) -> Properties {
@@ -79,12 +102,18 @@ trait Set: Send + 'static {
     fn writable(&self) -> &Redis;
 }
 
-struct Servers<S>(Arc<Mutex<S>>);
+/// Servers, and what else a component on them is told.
+struct Servers<S>(Arc<Mutex<S>>, &'static [(&'static str, &'static str)]);
+
+/// What nobody has answered for comes again within a check.
+const IMPATIENT: &[(&str, &str)] = &[("processingTimeout", "3s"), ("redeliverInterval", "300ms")];
 
 #[async_trait]
 impl<S: Set> Ground for Servers<S> {
     fn properties(&self) -> Properties {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).properties()
+        let mut properties = self.0.lock().unwrap_or_else(PoisonError::into_inner).properties();
+        properties.extend(named(self.1));
+        properties
     }
 
     async fn restart(&self) {
@@ -104,15 +133,27 @@ impl<S: Set> Ground for Servers<S> {
 }
 
 fn start<S: Set>(make: fn() -> Option<S>) -> Starting {
+    start_with(make, &[])
+}
+
+fn impatient<S: Set>(make: fn() -> Option<S>) -> Starting {
+    start_with(make, IMPATIENT)
+}
+
+fn start_with<S: Set>(make: fn() -> Option<S>, more: &'static [(&'static str, &'static str)]) -> Starting {
     Box::pin(async move {
         let made = tokio::task::spawn_blocking(make).await.expect("a server starts, or says why not");
         let servers = made.ok_or_else(|| Unavailable("redis-server is not installed".to_owned()))?;
-        Ok(Arc::new(Servers(Arc::new(Mutex::new(servers)))) as Arc<dyn Ground>)
+        Ok(Arc::new(Servers(Arc::new(Mutex::new(servers)), more)) as Arc<dyn Ground>)
     })
 }
 
+fn make_alone() -> Option<Redis> {
+    Redis::alone().user("alice", "secret").durable().start()
+}
+
 fn alone() -> Starting {
-    start(|| Redis::alone().user("alice", "secret").durable().start())
+    start(make_alone)
 }
 
 fn tls() -> Starting {
@@ -143,8 +184,12 @@ impl Set for Redis {
     }
 }
 
+fn make_sentinel() -> Option<RedisSentinels> {
+    RedisSentinels::start_with(1, Some("secret"))
+}
+
 fn sentinel() -> Starting {
-    start(|| RedisSentinels::start_with(1, Some("secret")))
+    start(make_sentinel)
 }
 
 impl Set for RedisSentinels {
@@ -167,8 +212,12 @@ impl Set for RedisSentinels {
     }
 }
 
+fn make_cluster() -> Option<RedisCluster> {
+    RedisCluster::start_with(&Redis::alone().password("secret").durable())
+}
+
 fn cluster() -> Starting {
-    start(|| RedisCluster::start_with(&Redis::alone().password("secret").durable()))
+    start(make_cluster)
 }
 
 impl Set for RedisCluster {

@@ -81,12 +81,12 @@ async fn what_is_wrong_with_a_request_is_told_as_the_target_tells_it() {
     let refused = sidecar.post("/v1.0/publish/ps/t?metadata.rawPayload=perhaps").body("x").send().await;
     assert_eq!((refused.status, refused.error_code().as_str()), (400, "ERR_PUBSUB_REQUEST_METADATA"));
     let body: Value = serde_json::from_slice(&refused.body).unwrap();
-    assert_eq!(body["details"][0]["metadata"], json!({ "rawPayload": "perhaps" }));
+    assert_eq!(body["details"][1]["metadata"], json!({ "rawPayload": "perhaps" }));
     let announced = sidecar.post("/v1.0/publish/ps/t").header("content-type", "application/cloudevents+json");
     let refused = announced.body("{\"}").send().await;
     assert_eq!((refused.status, refused.error_code().as_str()), (500, "ERR_PUBSUB_CLOUD_EVENTS_SER"));
     let body: Value = serde_json::from_slice(&refused.body).unwrap();
-    assert_eq!(body["details"][0]["metadata"]["error"], "unexpected EOF");
+    assert_eq!(body["details"][1]["metadata"]["error"], "unexpected EOF");
     for (entries, said) in [
         ("{\"entryID\": \"}", "unexpected EOF"),
         ("{}", "json: cannot unmarshal object into Go value of type []http.bulkPublishMessageEntry"),
@@ -111,6 +111,17 @@ async fn what_is_wrong_with_a_request_is_told_as_the_target_tells_it() {
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().ends_with("entryId is duplicated or not present for entry"), "{}", status.message());
     }
+}
+
+#[tokio::test]
+async fn the_answer_tells_the_span() {
+    let sidecar = Sidecar::named("publisher").resource(OPEN).start().await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = sidecar.post("/v1.0/publish/ps/t").header("traceparent", parent).header("tracestate", "a=b");
+    let answer = traced.body("x").send().await;
+    assert_eq!(answer.status, 204);
+    let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!((header("traceparent").as_deref(), header("tracestate").as_deref()), (Some(parent), Some("a=b")));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use servers::Redis;
 use testkit::{Channel, Sidecar, ours_only};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -180,17 +181,32 @@ async fn an_event_to_be_tried_again_comes_again() {
 }
 
 #[tokio::test]
-async fn what_a_broken_stream_did_not_answer_goes_to_the_next_one() {
-    ours_only!("the reference's broker in memory gives up what was not handled");
-    let a = Sidecar::named("a").resource(BROKER).start().await;
-    let mut first = Stream::of(&a, "orders").await;
+async fn what_a_broken_stream_did_not_answer_goes_to_the_next_one_and_to_no_dead_letter_topic() {
+    ours_only!("the reference loses it");
+    let Some(redis) = Redis::alone().start() else { return };
+    let broker = format!(
+        "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: broker\nspec:\n  type: pubsub.redis\n  version: v1\n  metadata:\n  - name: redisHost\n    value: {}\n  - name: processingTimeout\n    value: 1s\n  - name: redeliverInterval\n    value: 1s\n",
+        redis.address()
+    );
+    let a = Sidecar::named("a").resource(&broker).start().await;
+    let mut dead = Stream::of(&a, "dead").await;
+    let first = Asked::InitialRequest(SubscribeTopicEventsRequestInitialAlpha1 {
+        pubsub_name: "broker".to_owned(),
+        topic: "orders".to_owned(),
+        dead_letter_topic: Some("dead".to_owned()),
+        ..Default::default()
+    });
+    let mut broken = opened(&mut a.dapr().await, first).await.unwrap();
+    assert!(matches!(broken.next().await, Some(Ok(Told::InitialResponse(_)))));
     publish(&a, "orders", &json!({"n": 1}));
-    let event = first.event().await;
-    let mut second = Stream::of(&a, "orders").await;
-    drop(first);
-    let again = second.event().await;
+    let event = broken.event().await;
+    drop(broken);
+    let mut next = Stream::of(&a, "orders").await;
+    let again = next.event().await;
     assert_eq!(again.id, event.id);
-    second.processed(&again.id, Made::Success).await;
+    next.processed(&again.id, Made::Success).await;
+    publish(&a, "dead", &json!({"n": 2}));
+    assert_eq!(dead.event().await.data, r#"{"n":2}"#);
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ async fn closing_gives_everything_back_at_once() {
         publish(&*first, &number.to_string()).await.unwrap();
     }
     assert_eq!(ack(next(&mut ending).await).await, "0");
-    let closing = Instant::now();
+    let (closing, held) = (Instant::now(), next(&mut ending).await);
     drop(ending);
     first.close().await.unwrap();
     assert!(closing.elapsed() < Duration::from_secs(2), "{:?}", closing.elapsed());
@@ -174,6 +174,7 @@ async fn closing_gives_everything_back_at_once() {
     }
     all.sort_by_key(|number| number.parse::<u32>().unwrap());
     assert_eq!(all, (1..30).map(|number| number.to_string()).collect::<Vec<_>>());
+    drop(held);
 }
 
 #[tokio::test]

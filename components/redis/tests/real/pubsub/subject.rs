@@ -139,11 +139,10 @@ impl Publishing {
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async move {
             let mut acknowledged = Vec::new();
-            for number in 0_u32.. {
+            for (number, topic) in topics.iter().cycle().enumerate() {
                 if stop.load(Ordering::SeqCst) {
                     break;
                 }
-                let topic = topics[number as usize % topics.len()];
                 let data = format!("{topic}-{number}");
                 match publish_to(&*broker, topic, &data).await {
                     Ok(()) => acknowledged.push(data),
