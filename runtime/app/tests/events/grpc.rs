@@ -168,7 +168,7 @@ async fn messages_that_no_service_takes_are_dropped_and_missing_answers_sent_aga
 }
 
 #[tokio::test]
-async fn a_connection_that_died_is_made_again_and_a_missing_app_is_a_retry() {
+async fn a_connection_that_died_is_made_again_and_a_missing_app_fails_no_message() {
     let callback = Callback { status: Some(Ok(0)), ..Callback::default() };
     let app = callback.start().await;
     let port = app.port();
@@ -176,7 +176,7 @@ async fn a_connection_that_died_is_made_again_and_a_missing_app_is_a_retry() {
     assert_eq!(within(channel.topic_event(&event(&[]), None)).await, Outcome::Success);
     drop(app);
     let outcome = within(channel.topic_event(&event(&[]), None)).await;
-    assert_eq!(kind(&outcome), ("retry", Some(14)));
+    assert_eq!(kind(&outcome), ("undelivered", None));
     let _again = restart(&callback, port).await;
     assert_eq!(within(channel.topic_event(&event(&[]), None)).await, Outcome::Success);
 }

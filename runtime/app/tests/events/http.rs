@@ -76,7 +76,7 @@ async fn an_answer_that_breaks_off_or_never_comes_is_an_outcome_too() {
     let outcome = within(channel(app.port(), Protocol::Http).topic_event(&event(&[]), None)).await;
     assert_eq!(kind(&outcome), ("success", None));
     let gone = channel(testkit::free_port(), Protocol::Http);
-    assert_eq!(kind(&within(gone.topic_event(&event(&[]), None)).await), ("retry", None));
+    assert_eq!(kind(&within(gone.topic_event(&event(&[]), None)).await), ("undelivered", None));
 }
 
 #[tokio::test]
