@@ -2,6 +2,7 @@
 
 mod access_control;
 mod app_channel;
+mod assemble;
 mod cluster;
 mod components;
 mod discovery;

@@ -5,18 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use app::{Channel, EndpointSettings, Endpoints, Health, HealthOptions};
-use blocks::configuration::Configuration as ConfigurationApi;
-use blocks::conversation::Conversations;
-use blocks::crypto::{Crypto, SUBTLE_FEATURE};
 use blocks::health::{Readiness, Target};
 use blocks::invoke::{Forwarded, Identity, Invoker, Parts};
-use blocks::lock::Locks;
 use blocks::metadata::Metadata;
-use blocks::secrets::Secrets;
-use blocks::state::State;
 use blocks::subscriptions::Subscriptions;
 use component::resolver::{Instance, Resolver};
-use front::{Api, Cors, GrpcDoor, HttpDoor, HttpOptions, Limits};
+use front::{Api, Cors, GrpcDoor, HttpDoor, HttpOptions};
 use identity::Security;
 use loaded::{LoadedComponents, Pipeline};
 use mesh::{Resolution, Server, Sidecars};
@@ -25,6 +19,7 @@ use security::AccessControl;
 use service::{Environment, Lifetimes, ServerTls, Shutdown, Tasks};
 use telemetry::Metrics;
 
+use crate::assemble::{self, Foundations};
 use crate::found::Found;
 use crate::pipelines::{self, Pipelines};
 use crate::servers::{Serving, Sockets, bind_internal};
@@ -112,14 +107,14 @@ fn tell_disabled(options: &Options) {
 }
 
 /// What a sidecar is started with, and what its parts share.
-struct Role {
-    options: Options,
+pub(crate) struct Role {
+    pub(crate) options: Options,
     environment: Environment,
-    configuration: Configuration,
+    pub(crate) configuration: Configuration,
     access_control: Option<AccessControl>,
-    shutdown: Shutdown,
-    force: Arc<dyn Fn() + Send + Sync>,
-    tasks: Tasks,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) force: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) tasks: Tasks,
 }
 
 /// A sidecar whose ports are open.
@@ -176,29 +171,15 @@ impl Role {
         providers.push(providers::subscriptions(subscriptions.clone()));
         providers.extend(security.clone().map(own_identity::told));
         let intake = Shutdown::new();
-        let api = Arc::new(Api {
-            app_id: options.app_id.clone(),
+        let api = assemble::api(Foundations {
+            role: self,
             invoker: invoker.clone(),
-            state: State::new(options.app_id.as_str().into(), options.namespace.as_str().into(), components.clone()),
-            pubsub,
-            subscriptions: subscriptions.clone(),
-            secrets: Secrets::new(components.clone(), settings::secret_scopes(&self.configuration)),
-            configuration: ConfigurationApi::new(
-                components.clone(),
-                channel.clone(),
-                self.tasks.clone(),
-                intake.clone(),
-            ),
-            conversations: Conversations::new(components.clone()),
-            locks: Locks::new(options.app_id.as_str().into(), components.clone()),
-            crypto: Crypto::new(components.clone(), self.configuration.enabled_features().contains(&SUBTLE_FEATURE)),
+            components: components.clone(),
+            channel: channel.clone(),
+            messages: (pubsub, subscriptions.clone()),
             metadata: Metadata::new(providers),
-            readiness,
-            outbound: outbound_ready,
-            shutdown: self.shutdown.clone(),
-            force_shutdown: Arc::clone(&self.force),
-            tasks: self.tasks.clone(),
-            limits: Limits { max_body: options.max_body_bytes.unwrap_or(u64::MAX) },
+            readiness: (readiness, outbound_ready),
+            intake: intake.clone(),
         });
         let tls = own_identity::server_tls(security.as_ref())?;
         self.open((api, server_pipeline), invoker, (internal, tls), intake.clone()).await?;
