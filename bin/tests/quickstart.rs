@@ -1,7 +1,7 @@
 //! The three apps of the quickstart as they are shipped, with the hub between them: whichever of them is killed, every order
 //! that was accepted is shipped.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests are tests too")]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};

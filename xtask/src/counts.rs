@@ -128,8 +128,8 @@ fn build(root: &Path) -> anyhow::Result<PathBuf> {
     build.args(["build", "--profile", "counts", "-p", "trilby-counts", "--message-format", "json-render-diagnostics"]);
     let messages = told_by(build.current_dir(root).stderr(Stdio::inherit()))?;
     let made = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let made = made.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)));
-    made.last().context("cargo names no executable")
+    let mut made = made.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)));
+    made.next_back().context("cargo names no executable")
 }
 
 /// All instructions of one run.

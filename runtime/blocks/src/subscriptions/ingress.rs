@@ -17,9 +17,11 @@ pub(super) struct Ingress(Arc<Inner>);
 struct Inner {
     metrics: Metrics,
     namespace: Arc<str>,
-    /// By component, topic and what became of the message.
-    handles: RwLock<HashMap<(Arc<str>, String, Counted), Handles>>,
+    handles: RwLock<HashMap<Labels, Handles>>,
 }
+
+/// Component, topic and what became of the message.
+type Labels = (Arc<str>, String, Counted);
 
 #[derive(Clone)]
 struct Handles {

@@ -244,7 +244,7 @@ impl Subscriptions {
         let (run, deliveries) = inner.run(opened, running.stop.clone());
         inner.parts.tasks.spawn("subscription of a stream", async move {
             let _ended = running.ended.drop_guard();
-            run.to_the_end(deliveries).await;
+            run.follow(deliveries).await;
         });
         Ok(handle)
     }
@@ -347,7 +347,7 @@ impl Inner {
                     }
                     wait = WAITS.0;
                     let (run, deliveries) = self.run(opened, stop.clone());
-                    if run.to_the_end(deliveries).await {
+                    if run.follow(deliveries).await {
                         return;
                     }
                     tracing::error!(

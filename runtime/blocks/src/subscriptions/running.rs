@@ -93,7 +93,7 @@ impl Drop for InFlight {
 
 impl Run {
     /// Runs until it is stopped and drained, or until the broker has no more. Whether it was stopped.
-    pub(super) async fn to_the_end(self, deliveries: Deliveries) -> bool {
+    pub(super) async fn follow(self, deliveries: Deliveries) -> bool {
         let bulk = &self.subscription.spec.bulk_subscribe;
         let (source, limits) = match bulk.enabled {
             true => (Source::Bulk(Batches::new(deliveries, bulk, LIMITS.bytes)), Limits { messages: 1, ..LIMITS }),

@@ -38,10 +38,11 @@ pub(super) async fn invoke_service(
 }
 
 /// The metadata of the caller. gRPC libraries keep `content-type` and `:authority` to themselves, but the hop needs the
-/// first to tell a gRPC caller from an HTTP one.
+/// first to tell a gRPC caller from an HTTP one. A length is that of the gRPC message, not of what the app gets.
 fn incoming(headers: &HeaderMap) -> Metadata {
     let mut metadata = call::from_grpc_headers(headers, None);
     call::set(&mut metadata, "content-type", "application/grpc");
+    call::remove_ignoring_case(&mut metadata, "content-length");
     metadata
 }
 
@@ -106,4 +107,20 @@ fn with_headers(mut status: Status, mut headers: HeaderMap, trailers: &Metadata,
         metadata.as_mut().append(name.clone(), value.clone());
     }
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_the_grpc_message_is_not_that_of_the_app() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-length", HeaderValue::from_static("17"));
+        headers.insert("x-own", HeaderValue::from_static("a"));
+        let metadata = incoming(&headers);
+        assert_eq!(call::first(&metadata, "content-length"), None);
+        assert_eq!(call::first(&metadata, "x-own"), Some("a"));
+        assert_eq!(call::first(&metadata, "content-type"), Some("application/grpc"));
+    }
 }

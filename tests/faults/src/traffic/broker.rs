@@ -27,7 +27,7 @@ pub enum Broker {
     /// See [`Kind::Redis`].
     Redis(Redis),
     /// See [`Kind::RabbitMq`].
-    RabbitMq(RabbitMq),
+    RabbitMq(Box<RabbitMq>),
 }
 
 /// The hub's process and place.
@@ -64,7 +64,7 @@ impl Broker {
                 Self::Hub(hub)
             }
             Kind::Redis => Self::Redis(Redis::alone().durable().start()?),
-            Kind::RabbitMq => Self::RabbitMq(RabbitMq::alone().start()?),
+            Kind::RabbitMq => Self::RabbitMq(Box::new(RabbitMq::alone().start()?)),
         })
     }
 

@@ -114,7 +114,7 @@ fn marks(topic: &str, mark: &str) -> (Vec<u8>, Vec<Vec<u8>>) {
         let whole = engine.encode(format!("{}{text}", "x".repeat(shift)));
         let skip = [0, 2, 3][shift];
         let end = whole.trim_end_matches('=').len() - 2;
-        whole[skip..end].as_bytes().to_vec()
+        whole.as_bytes()[skip..end].to_vec()
     });
     (text.clone().into_bytes(), encoded.collect())
 }
