@@ -190,7 +190,7 @@ fn loads(plan: &Plan, case: Case) -> Vec<Load> {
 /// One round of one way, and how many calls were sent for it.
 async fn measure(fleet: &Fleet, stage: &Stage, (case, way): (Case, &Way), load: Load) -> anyhow::Result<(Round, u64)> {
     let warmed = offer::offer(&way.target, Load { duration: WARM.min(load.duration), ..load }, &fleet.tasks).await?;
-    let subscriber = (case.kind == Kind::Deliver).then(|| way.side).flatten();
+    let subscriber = (case.kind == Kind::Deliver).then_some(way.side).flatten();
     let delivered = match subscriber {
         Some(side) => Some((side, settled(fleet, stage, (side, case)).await?)),
         None => None,

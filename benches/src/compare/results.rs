@@ -219,12 +219,13 @@ impl Results {
         for key in self.keys() {
             for metric in Metric::ALL {
                 let Some(spread) = self.ratio(key, ("ours", "peer"), metric) else { continue };
-                let mut ratio = spread_json(&spread);
-                ratio["case"] = json!(key.case);
-                ratio["bytes"] = json!(key.size);
-                ratio["load"] = json!(key.load);
-                ratio["metric"] = json!(metric.name());
-                ratios.push(ratio);
+                ratios.push(json!({
+                    "case": key.case,
+                    "bytes": key.size,
+                    "load": key.load,
+                    "metric": metric.name(),
+                    "ratio": spread_json(&spread),
+                }));
             }
         }
         let start = |start: &Start| {

@@ -25,7 +25,7 @@ pub enum Broker {
     /// See [`Kind::Hub`].
     Hub(Hub),
     /// See [`Kind::Redis`].
-    Redis(Redis),
+    Redis(Box<Redis>),
     /// See [`Kind::RabbitMq`].
     RabbitMq(Box<RabbitMq>),
 }
@@ -63,7 +63,7 @@ impl Broker {
                 hub.run();
                 Self::Hub(hub)
             }
-            Kind::Redis => Self::Redis(Redis::alone().durable().start()?),
+            Kind::Redis => Self::Redis(Box::new(Redis::alone().durable().start()?)),
             Kind::RabbitMq => Self::RabbitMq(Box::new(RabbitMq::alone().start()?)),
         })
     }

@@ -99,6 +99,7 @@ async fn api(component_type: &str, metadata: &[(&str, &str)]) -> (PubSub, Log, M
     let components = LoadedComponents::default();
     let admission =
         |spec: &Spec, properties: component::Properties| crate::admit("app", spec, &properties.clone(), properties);
+    #[expect(clippy::disallowed_methods, reason = "a test has no tracker; what it starts ends with its broker")]
     let tasks = Tasks::new(|_, work| drop(tokio::spawn(work)));
     let loader =
         Loader::new(Registry::new(ROWS, &[]), Host::new("app", "", tasks), Arc::new(admission), components.clone());
