@@ -7,6 +7,7 @@ pub mod command;
 #[cfg(target_os = "linux")]
 pub mod disk;
 pub mod loss;
+pub mod mail;
 pub mod process;
 pub mod random;
 pub mod record;

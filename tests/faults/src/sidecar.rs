@@ -57,6 +57,7 @@ pub trait Client: Send {
 pub struct Sidecar {
     component: String,
     with_hub: bool,
+    app: Option<u16>,
     port: u16,
     others: [u16; 3],
 }
@@ -66,14 +67,18 @@ impl Sidecar {
     /// `{beside}` for that of everything else.
     #[must_use]
     pub fn with_store(component_type: &str, metadata: &[(&str, &str)]) -> Self {
+        Self::with_component("store", component_type, metadata)
+    }
+
+    fn with_component(name: &str, component_type: &str, metadata: &[(&str, &str)]) -> Self {
         let items: String =
             metadata.iter().map(|(name, value)| format!("  - name: {name}\n    value: \"{value}\"\n")).collect();
         let component = format!(
-            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: store\nspec:\n  type: {component_type}\n  \
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: {name}\nspec:\n  type: {component_type}\n  \
              version: v1\n  metadata:\n{items}"
         );
         let port = testkit::free_port;
-        Self { component, with_hub: false, port: port(), others: [port(), port(), port()] }
+        Self { component, with_hub: false, app: None, port: port(), others: [port(), port(), port()] }
     }
 
     /// With `state.sqlite` on the file `state.db`.
@@ -85,8 +90,37 @@ impl Sidecar {
     /// With `state.embedded` on a hub that is started, killed and traced together with it.
     #[must_use]
     pub fn on_hub() -> Self {
-        let sidecar = Self::with_store("state.embedded", &[("socket", "{beside}/hub.sock")]);
+        Self::on_hub_with("store", "state.embedded")
+    }
+
+    /// With a component of such a hub.
+    pub(crate) fn on_hub_with(name: &str, component_type: &str) -> Self {
+        let sidecar = Self::with_component(name, component_type, &[("socket", "{beside}/hub.sock")]);
         Self { with_hub: true, ..sidecar }
+    }
+
+    /// With an app on this port.
+    pub(crate) fn before_app(self, port: u16) -> Self {
+        Self { app: Some(port), ..self }
+    }
+
+    /// Connects, once a GET of this path is answered well.
+    pub(crate) async fn connect_when(&self, path: &str) -> Result<Http, String> {
+        let began = Instant::now();
+        loop {
+            let ready = async {
+                let mut client = Http::connect(self.port).await?;
+                match client.send("GET", path, "").await? {
+                    (200 | 204, _) => Ok(client),
+                    (status, text) => Err(format!("{status} {text}")),
+                }
+            };
+            match ready.await {
+                Err(error) if began.elapsed() > PATIENCE => return Err(format!("it does not get ready: {error}")),
+                Err::<_, String>(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Ok(client) => return Ok(client),
+            }
+        }
     }
 }
 
@@ -105,6 +139,7 @@ impl Subject for Sidecar {
         command.arg("--app-id=faults").arg(format!("--resources-path={}", beside.join("resources").display()));
         command.arg(format!("--dapr-http-port={}", self.port)).arg(format!("--dapr-grpc-port={grpc}"));
         command.arg(format!("--dapr-internal-grpc-port={internal}")).arg(format!("--metrics-port={metrics}"));
+        command.args(self.app.map(|port| format!("--app-port={port}")));
         if self.with_hub {
             command = beside_hub(&command, &beside.join("hub.sock"), &folder.join("hub"));
         }
@@ -172,11 +207,14 @@ impl Http {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    async fn post(&mut self, path: &str, body: &Value) -> Result<(u16, String), String> {
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<(u16, String), String> {
+        self.send("POST", path, &body.to_string()).await
+    }
+
+    async fn send(&mut self, method: &str, path: &str, body: &str) -> Result<(u16, String), String> {
         let exchange = async {
-            let body = body.to_string();
             let request = format!(
-                "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \
                  {}\r\n\r\n{body}",
                 body.len()
             );

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use testkit::is_reference;
+use trilby_faults_tests::mail::Mail;
 use trilby_faults_tests::random::Random;
 use trilby_faults_tests::record::Record;
 use trilby_faults_tests::sidecar::{Load, Sidecar, Subject, audit, last_words};
@@ -57,4 +58,13 @@ async fn a_hub_that_is_killed_under_load_keeps_what_it_acknowledged() {
         return;
     }
     survives_kills("kills of a hub", Sidecar::on_hub(), super::times(5, 200)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_is_killed_under_load_delivers_what_it_acknowledged() {
+    if is_reference() {
+        testkit::skip("kills of a hub with messages", "the reference has no hub");
+        return;
+    }
+    survives_kills("kills of a hub with messages", Mail::on_hub().await, super::times(3, 50)).await;
 }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use trilby_faults_tests::disk::{self, Disk};
+use trilby_faults_tests::mail::Mail;
 use trilby_faults_tests::random::Random;
 use trilby_faults_tests::record::{Count, Record};
 use trilby_faults_tests::sidecar::{Load, Sidecar, Subject, audit, last_words};
@@ -66,6 +67,14 @@ async fn a_hub_keeps_what_it_acknowledged_when_the_power_is_cut() {
         return;
     }
     survives_power_cuts("power cuts of a hub", Sidecar::on_hub(), 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_delivers_what_it_acknowledged_when_the_power_is_cut() {
+    if !super::is_long() {
+        return;
+    }
+    survives_power_cuts("power cuts of a hub with messages", Mail::on_hub().await, 50).await;
 }
 
 /// The audit must be able to fail: a store that is told not to wait for the disk loses something to some cut.
