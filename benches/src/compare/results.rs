@@ -314,7 +314,7 @@ pub(super) mod tests {
         assert_eq!(json["rows"][0]["metrics"]["cpu_us_per_call"], json!({ "median": 20.0, "min": 10.0, "max": 30.0 }));
         assert_eq!(json["rows"][1]["processes_by_round"][0][0]["role"], "caller");
         let ratio = json["ratios_ours_to_peer"].as_array().unwrap().iter().find(|ratio| ratio["metric"] == "p99_us");
-        assert_eq!(ratio.unwrap()["median"], 0.1);
+        assert_eq!(ratio.unwrap()["ratio"]["median"], 0.1);
         assert_eq!(json["starts"][0]["ready_ms"]["median"], 15.0);
         assert_eq!(json["lines"][0], "MET nothing");
     }

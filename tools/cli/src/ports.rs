@@ -2,6 +2,7 @@
 //! sidecar starts, so that nobody else gets them meanwhile. Used by `preflight` and `pair`.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -9,6 +10,12 @@ use anyhow::{Context, Result, bail};
 use tokio::net::TcpSocket;
 
 use crate::plan::Settings;
+
+/// Where ports are picked from first.
+const FIRST: u16 = 12_000;
+const COUNT: u64 = 20_000;
+/// How many numbers are tried there.
+const TRIES: usize = 100;
 
 /// The ports one sidecar will open. While this lives, the ones we picked are kept.
 pub(crate) struct Ports {
@@ -73,16 +80,24 @@ impl Chosen {
         Ok(Ports { http, grpc, internal, metrics, profile, kept })
     }
 
+    /// A port from below the range that the system gives to outgoing connections, so that none of those takes it before the
+    /// sidecar does; where all of these seem taken, any.
     fn pick_one(&self, kept: &mut Vec<TcpSocket>) -> Result<u16> {
-        loop {
+        let numbers = (0..TRIES).map(|_| FIRST + u16::try_from(RandomState::new().hash_one(()) % COUNT).unwrap_or(0));
+        for number in numbers.chain(std::iter::repeat_n(0, TRIES)) {
             let socket = TcpSocket::new_v4().context("cannot pick a free port")?;
-            socket.bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0)).context("cannot pick a free port")?;
+            match socket.bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), number)) {
+                Err(error) if number == 0 => return Err(error).context("cannot pick a free port"),
+                Err(_) => continue,
+                Ok(()) => {}
+            }
             let port = socket.local_addr().context("cannot pick a free port")?.port();
-            kept.push(socket);
             if !self.uses.contains_key(&port) {
+                kept.push(socket);
                 return Ok(port);
             }
         }
+        bail!("cannot pick a free port: none was free in {} tries", 2 * TRIES)
     }
 }
 
