@@ -76,7 +76,8 @@ fn start(options: Options, environment: Environment) -> ExitCode {
 
 /// Runs the role until it stops, and tells how it ended.
 async fn supervise(options: Options, environment: Environment) -> ExitCode {
-    let (level, grace) = (options.log.level, options.graceful_shutdown);
+    let level = options.log.level;
+    let longest = options.block_shutdown.unwrap_or_default().saturating_add(options.graceful_shutdown);
     tracing::info!(target: "dapr.runtime", "Starting Dapr Runtime -- version {TARGET_VERSION} -- commit {TARGET_COMMIT}");
     tracing::info!(target: "dapr.runtime", "Trilby {OWN_VERSION} stands in for it");
     tracing::info!(target: "dapr.runtime", "Log level set to: {}", level.as_str());
@@ -99,7 +100,7 @@ async fn supervise(options: Options, environment: Environment) -> ExitCode {
     let late = async {
         shutdown.requested().await;
         // What is bounded inside ends before this; a part that does not must not keep the process.
-        tokio::time::sleep(grace + Duration::from_secs(1)).await;
+        tokio::time::sleep(longest.saturating_add(Duration::from_secs(1))).await;
     };
     let ended = tokio::select! {
         ended = running => ended,

@@ -387,7 +387,8 @@ impl Running {
         }
         let Some(health) = app.health else { return };
         let options = HealthOptions { interval: health.interval, timeout: health.timeout, threshold: health.threshold };
-        self.health.start(options, channel.clone(), role.shutdown.clone(), &role.tasks);
+        // Until intake stops: an app that gets unwell ends a shutdown that is held up.
+        self.health.start(options, channel.clone(), self.intake.clone(), &role.tasks);
     }
 
     /// Asks an HTTP app which actors it hosts, once it is well. Nothing here hosts actors yet, and says so.
