@@ -1,27 +1,33 @@
-//! JSON text exactly as the target's encoder writes it: it also escapes what HTML would read as markup. Only `http` uses it.
+//! JSON text exactly as the target's encoder writes it: it also escapes what HTML would read as markup. Used by
+//! `http`, and by whoever rewrites what apps publish.
 
 use std::fmt::Write;
 
 /// Appends `text` as a JSON string.
-pub(crate) fn string(out: &mut String, text: &str) {
+pub fn string(out: &mut String, text: &str) {
     out.push('"');
     for letter in text.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                // Writing into a String cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(letter));
-            }
-            letter => out.push(letter),
-        }
+        self::letter(out, letter);
     }
     out.push('"');
+}
+
+/// Appends one letter of a JSON string.
+pub fn letter(out: &mut String, letter: char) {
+    match letter {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{c}' => out.push_str("\\f"),
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(letter));
+        }
+        letter => out.push(letter),
+    }
 }
 
 /// Appends an object whose values are strings, in the order given.

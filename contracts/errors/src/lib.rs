@@ -23,7 +23,7 @@ pub mod grpc;
 mod health;
 pub mod http;
 mod job;
-mod json;
+pub mod json;
 mod lock;
 mod pubsub;
 mod quoted;

@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 
+use errors::json;
 use serde_json::value::RawValue;
 
 /// Containers within each other that the target reads.
@@ -34,32 +34,6 @@ pub(super) fn first_value(text: &str) -> Option<&RawValue> {
 pub(super) fn members(object: &RawValue) -> Option<BTreeMap<String, String>> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(object.get()).ok()?;
     members.into_iter().map(|(name, value)| Some((name, canonical(value)?))).collect()
-}
-
-/// Appends a text as Go's encoder writes it.
-pub(super) fn write_text(out: &mut String, text: &str) {
-    out.push('"');
-    for letter in text.chars() {
-        write_letter(out, letter);
-    }
-    out.push('"');
-}
-
-fn write_letter(out: &mut String, letter: char) {
-    match letter {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{c}' => out.push_str("\\f"),
-        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-            // Writing into a String cannot fail.
-            let _ = write!(out, "\\u{:04x}", u32::from(letter));
-        }
-        letter => out.push(letter),
-    }
 }
 
 /// A container that has begun and not ended.
@@ -153,7 +127,7 @@ impl Pass<'_> {
         });
         let inside = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         let text = unescaped(inside);
-        write_text(&mut self.out, &text);
+        json::string(&mut self.out, &text);
         self.at += inside.len() + 2;
         if let Some(Open::Object { name: name @ None, .. }) = self.open.last_mut() {
             *name = Some(text.into_owned());
@@ -199,7 +173,7 @@ fn unescaped(inside: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The letter of `uXXXX`, or of two of them that make one letter; gives back what follows.
+/// The letter of `u` and four digits, or of two of them that make one letter; gives back what follows.
 fn letters<'a>(out: &mut String, text: &'a str) -> &'a str {
     let unit = |text: &'a str| {
         let digits = text.strip_prefix('u')?.get(..4)?;

@@ -8,9 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use component::Metadata;
+use errors::json;
 use prost::Message as _;
 
-use super::canonical::{canonical, first_value, members, write_text};
+use super::canonical::{canonical, first_value, members};
 use super::content_type::Content;
 use super::metadata;
 
@@ -65,7 +66,7 @@ impl Draft<'_> {
         };
         let mut out = String::with_capacity(self.data.len() + 512);
         self.write_data(&mut out, content);
-        let mut text = |name: &str, value: &str| member(&mut out, name, |out| write_text(out, value));
+        let mut text = |name: &str, value: &str| member(&mut out, name, |out| json::string(out, value));
         text("datacontenttype", or_default(self.content_type, CONTENT_TYPE));
         if let Some(expiration) = self.expiration(now) {
             text("expiration", &expiration);
@@ -109,7 +110,7 @@ impl Draft<'_> {
                 let json = (content == Content::Json).then(|| first_value(&text).and_then(canonical)).flatten();
                 member(out, "data", |out| match json {
                     Some(json) => out.push_str(&json),
-                    None => write_text(out, &text),
+                    None => json::string(out, &text),
                 });
             }
         }
@@ -120,7 +121,7 @@ impl Draft<'_> {
         let mut event = first_value(&text).and_then(members).ok_or(NoCloudEvent)?;
         let text = |value: &str| {
             let mut out = String::with_capacity(value.len() + 2);
-            write_text(&mut out, value);
+            json::string(&mut out, value);
             out
         };
         let (trace_id, trace_state) = self.trace;
@@ -167,7 +168,7 @@ impl Draft<'_> {
 /// Appends a member to an object that may not have begun.
 fn member(out: &mut String, name: &str, value: impl FnOnce(&mut String)) {
     out.push(if out.is_empty() { '{' } else { ',' });
-    write_text(out, name);
+    json::string(out, name);
     out.push(':');
     value(out);
 }
