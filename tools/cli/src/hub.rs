@@ -77,7 +77,6 @@ impl Hub {
     }
 
     async fn watch(&self, client: &Client, run: &Run) {
-        let mut child = None;
         let mut wait = FIRST_WAIT;
         loop {
             match client.disconnected().await {
@@ -90,20 +89,12 @@ impl Hub {
                 Ok(false) => run.console.warning("The hub was lost; it is started again."),
                 Err(error) => run.console.warning(format!("{error}; it is started again.")),
             }
-            if let Some(pid) = child.take() {
-                run.orphans.collected(pid);
-            }
             while let Err(error) = self.start(Some(&run.orphans)).await {
                 run.console.failure(format!("{error:#}"));
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
             wait = FIRST_WAIT;
-            // It lives on after this run, so it must not be ended as something that a run has left behind.
-            child = client.status().await.ok().and_then(|status| i32::try_from(status.pid).ok());
-            if let Some(pid) = child {
-                run.orphans.started(pid);
-            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Descendants that outlive their parents. On Linux they become children of this process, which collects them and, at
 //! the end of a run, ends the ones that are left, even those that moved to a session of their own. Elsewhere only the
-//! process groups are ended. `run` owns the one instance; `group` registers the children we started ourselves.
+//! process groups are ended. A hub outlives the run that started it, and is left alone. `run` owns the one instance; `group`
+//! registers the children we started ourselves.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -53,6 +54,7 @@ impl Orphans {
         let adopted = children().into_iter().filter(|pid| !ours.contains(pid)).map(Pid::from_raw);
         adopted
             .filter(|pid| waitpid(*pid, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status.pid().is_none()))
+            .filter(|pid| !is_hub(*pid))
             .collect()
     }
 
@@ -84,6 +86,13 @@ impl Orphans {
             tokio::time::sleep(STEP).await;
         }
     }
+}
+
+/// Whether a process is a hub: by its arguments, which it has from its first moment on.
+fn is_hub(pid: Pid) -> bool {
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut arguments = arguments.split(|byte| *byte == 0).skip(1);
+    arguments.next() == Some(&b"hub"[..]) && arguments.next() == Some(&b"serve"[..])
 }
 
 /// The children of all threads of this process.
