@@ -12,10 +12,10 @@ use super::Subject;
 use super::hearing::{Hearing, numbered, text};
 
 const PUBLISHERS: usize = 4;
-/// How soon publishing works again after the server does.
-const PUBLISHES: Duration = Duration::from_secs(5);
-/// How soon subscriptions hear again.
-const HEARS: Duration = Duration::from_secs(10);
+/// How long publishing may take to work again, on a machine that is busy with other servers.
+const PUBLISHES: Duration = Duration::from_secs(30);
+/// How long subscriptions may take to hear again there.
+const HEARS: Duration = Duration::from_secs(30);
 
 async fn publishes_again(subject: &Subject, said: &str) {
     let end = Instant::now() + PUBLISHES;
