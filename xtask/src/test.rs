@@ -56,6 +56,10 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let succeeded = tally.follow(tests)?;
     phases.push(("tests", start.elapsed()));
 
+    // The end of a long log is what is looked at first.
+    for line in tally.failures() {
+        println!("{line}");
+    }
     for (name, time) in phases {
         println!("{name:<8}{:>8.1} s", time.as_secs_f64());
     }

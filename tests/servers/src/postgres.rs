@@ -76,6 +76,8 @@ impl PostgresBuilder {
                 format!("port={port}"),
                 "listen_addresses=127.0.0.1".to_owned(),
                 "unix_socket_directories=".to_owned(),
+                // The checks of a whole suite are here at the same time, each with a pool of its own.
+                "max_connections=300".to_owned(),
                 format!("fsync={}", if self.durable { "on" } else { "off" }),
             ];
             if let Some((_, files)) = &tls {

@@ -8,6 +8,8 @@ use anyhow::Context;
 
 /// How a line starts that says what was not tested and why.
 const SKIPPED: &str = "SKIPPED ";
+/// How many lines of what failed are told again.
+const LINES_AGAIN: usize = 400;
 
 /// Numbers of tests, and the lines about what was skipped.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(crate) struct Tally {
     failed: u64,
     ignored: u64,
     skipped: Vec<String>,
+    failures: Vec<String>,
+    in_failures: bool,
 }
 
 impl Tally {
@@ -33,6 +37,7 @@ impl Tally {
         let status = child.wait()?;
         if let Ok(seen) = beside.join() {
             self.skipped.extend(seen.skipped);
+            self.failures.extend(seen.failures);
         }
         Ok(status.success())
     }
@@ -55,7 +60,13 @@ impl Tally {
                 self.skipped.push(line);
             }
         }
-        let Some((_, numbers)) = line.split_once("test result: ") else { return };
+        let result = line.split_once("test result: ");
+        // A program of tests tells its failures between these two lines.
+        self.in_failures = result.is_none() && (self.in_failures || line == "failures:");
+        if self.in_failures && self.failures.len() < LINES_AGAIN {
+            self.failures.push(line.to_owned());
+        }
+        let Some((_, numbers)) = result else { return };
         for part in numbers.split([';', '.']) {
             let mut words = part.split_whitespace();
             let Some(number) = words.next().and_then(|number| number.parse::<u64>().ok()) else { continue };
@@ -71,6 +82,11 @@ impl Tally {
     /// What was not tested, one line each.
     pub(crate) fn skipped(&self) -> &[String] {
         &self.skipped
+    }
+
+    /// What the tests that failed said, as they said it, up to a bound.
+    pub(crate) fn failures(&self) -> &[String] {
+        &self.failures
     }
 
     /// How many tests failed.
@@ -100,5 +116,17 @@ mod tests {
         tally.note("SKIPPED c: node is not installed");
         assert_eq!(tally.to_string(), "15 passed, 2 failed, 2 skipped");
         assert_eq!(tally.skipped(), ["SKIPPED c: node is not installed"]);
+    }
+
+    #[test]
+    fn what_failed_is_kept() {
+        let mut tally = Tally::default();
+        let lines = ["test a ... FAILED", "failures:", "---- a stdout ----", "why", "failures:", "    a"];
+        for line in lines {
+            tally.note(line);
+        }
+        tally.note("test result: FAILED. 0 passed; 1 failed; 0 ignored");
+        tally.note("test b ... ok");
+        assert_eq!(tally.failures(), &lines[1..]);
     }
 }

@@ -2,12 +2,14 @@
 //! is found by comparing the table with what was known.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use component::configuration::{Changes, Item, Items};
 use component::{Error, Tasks};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::announcement::Announcement;
@@ -19,6 +21,8 @@ use crate::options::Options;
 /// How long to wait before the line is laid again, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a listener that nobody needs waits for the next subscriber: those who come and go share one connection.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Asks to be told of changes.
 pub(super) struct Join {
@@ -74,11 +78,24 @@ impl Listener {
     }
 
     async fn listen(&mut self, mut joining: mpsc::Receiver<Join>) {
+        let mut leaving = Instant::now() + LINGER;
         loop {
-            match self.next(&mut joining).await {
+            let event = if self.subscribers.is_empty() {
+                match timeout_at(leaving, self.next(&mut joining)).await {
+                    Ok(event) => event,
+                    // Who comes now is sent to the next listener.
+                    Err(_) => return,
+                }
+            } else {
+                let event = self.next(&mut joining).await;
+                leaving = Instant::now() + LINGER;
+                event
+            };
+            match event {
                 None => return,
                 Some(Event::Joins(join)) => self.admit(join).await,
                 Some(Event::Notified(payload)) => self.tell(&payload).await,
+                Some(Event::Broken) if self.subscribers.is_empty() => return,
                 Some(Event::Broken) => {
                     tracing::warn!(target: "dapr.contrib", "the connection that listens to {} broke", self.channel);
                     self.line = None;
@@ -91,18 +108,15 @@ impl Listener {
                 }
                 Some(Event::Left) => self.subscribers.retain(|subscriber| !subscriber.is_gone()),
             }
-            if self.subscribers.is_empty() && joining.is_empty() {
-                // Who comes now is sent to the next listener.
-                return;
-            }
         }
     }
 
     async fn next(&mut self, joining: &mut mpsc::Receiver<Join>) -> Option<Event> {
-        let (line, pause) = (&mut self.line, self.pause);
+        let (line, pause, needed) = (&mut self.line, self.pause, !self.subscribers.is_empty());
         let heard = async {
             match line {
                 Some(line) => line.next().await.map_or(Event::Broken, Event::Notified),
+                None if !needed => pending().await,
                 None => {
                     tokio::time::sleep(pause).await;
                     Event::Due
