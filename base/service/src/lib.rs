@@ -6,6 +6,7 @@ pub mod dial;
 mod environment;
 mod executor;
 pub mod flags;
+mod gather;
 mod health;
 mod healthz_port;
 mod host_name;
