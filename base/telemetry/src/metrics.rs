@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use grpc::{GrpcClient, GrpcServer};
 pub use http::{HttpClient, HttpServer};
-pub use invocation::Invocations;
+pub use invocation::{Invocations, Received};
 pub use operations::Operations;
 pub use paths::HttpLabels;
 pub use rules::{InvalidRule, Rules};

@@ -1,7 +1,7 @@
 //! What is counted of service invocation, and of the access control list. Called once per call; the handles of an app are resolved
 //! when it is first seen.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::names::{self, Family};
@@ -15,10 +15,33 @@ pub struct Invocations(Option<Arc<Inner>>);
 struct Inner {
     metrics: Metrics,
     sent: Table<1, Counter>,
-    received: Table<1, Counter>,
-    answered: Table<1, Counter>,
+    peers: Table<1, Peer>,
+    others: OnceLock<Peer>,
     answers: Table<1, (Counter, Histogram)>,
     judged: Table<3, Counter>,
+}
+
+/// Another app that calls.
+struct Peer {
+    app: Box<str>,
+    received: Counter,
+    answered: Table<0, Counter>,
+}
+
+/// A request from another app, until it is answered.
+pub struct Received<'a>(Option<(&'a Inner, &'a Peer)>);
+
+impl Received<'_> {
+    /// It was answered with this status.
+    pub fn answered(self, status: i32) {
+        let Some((inner, peer)) = self.0 else { return };
+        let make =
+            || inner.metrics.counter(&names::SERVICE_INVOCATION_RESPONSES_SENT, &[&peer.app, &status.to_string()]);
+        match peer.answered.get([], status.cast_unsigned(), make) {
+            Some(answered) => answered.add(1),
+            None => make().add(1),
+        }
+    }
 }
 
 const UNARY: &str = "unary";
@@ -31,8 +54,8 @@ impl Invocations {
         let inner = || Inner {
             metrics: metrics.clone(),
             sent: Table::default(),
-            received: Table::default(),
-            answered: Table::default(),
+            peers: Table::default(),
+            others: OnceLock::new(),
             answers: Table::default(),
             judged: Table::default(),
         };
@@ -54,18 +77,18 @@ impl Invocations {
     }
 
     /// A request came from another app.
-    pub fn received(&self, app: &str) {
-        let Some(inner) = &self.0 else { return };
-        let make = |app: &str| inner.metrics.counter(&names::SERVICE_INVOCATION_REQUESTS_RECEIVED, &[app]);
-        with(&inner.received, app, 0, make, |received| received.add(1));
-    }
-
-    /// It was answered with this status.
-    pub fn answered(&self, app: &str, status: i32) {
-        let Some(inner) = &self.0 else { return };
-        let make =
-            |app: &str| inner.metrics.counter(&names::SERVICE_INVOCATION_RESPONSES_SENT, &[app, &status.to_string()]);
-        with(&inner.answered, app, status.cast_unsigned(), make, |answered| answered.add(1));
+    pub fn received(&self, app: &str) -> Received<'_> {
+        let Some(inner) = &self.0 else { return Received(None) };
+        let make = |app: &str| Peer {
+            app: app.into(),
+            received: inner.metrics.counter(&names::SERVICE_INVOCATION_REQUESTS_RECEIVED, &[app]),
+            answered: Table::default(),
+        };
+        let known = inner.peers.get([app], 0, || make(app));
+        // The registry counts those beyond the bound together, and so does this.
+        let peer = known.unwrap_or_else(|| inner.others.get_or_init(|| make("")));
+        peer.received.add(1);
+        Received(Some((inner, peer)))
     }
 
     /// Another app has answered with this status.

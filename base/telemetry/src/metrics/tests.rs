@@ -97,8 +97,7 @@ fn the_series_of_the_reference_come_out() {
     grpc_client.probed(0, fast);
     invocations.sent("b", false);
     invocations.sent("g", true);
-    invocations.received("a");
-    invocations.answered("a", 200);
+    invocations.received("a").answered(200);
     invocations.answer("g", 12, fast);
     invocations.judged(["", "", ""], false, true);
     let ready = |(component, operation): (&str, &'static str), operations: Operations| {
