@@ -36,7 +36,7 @@ pub use executor::Executor;
 pub use health::{Health, HealthTarget};
 pub use healthz_port::serve_healthz;
 pub use host_name::host_name;
-pub use http_client::{HttpClient, HttpClientError};
+pub use http_client::{HttpClient, HttpClientError, Reply};
 pub use listen::{BindError, BoundAddress, Host, Listener};
 pub use message_limit::{Excess, Messages};
 pub use metrics_port::serve_metrics;

@@ -14,10 +14,9 @@ use bytes::Bytes;
 use call::{Answer, Call, Failure, Metadata, Payload, Verb};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use loaded::Pipeline;
 use service::dial::Dialer;
-use service::{Body, HttpClient, HttpClientError, Tasks};
+use service::{Body, HttpClient, HttpClientError, Reply, Tasks};
 use telemetry::metrics;
 use tonic::Code;
 
@@ -368,14 +367,14 @@ fn failure(error: HttpClientError) -> Failure {
 /// announced length is not passed on, since only the end of the body can tell it. A chunked body that breaks off is an
 /// error.
 struct Held {
-    body: Incoming,
+    body: Reply,
     announced: Option<u64>,
     ended: bool,
     _slot: Slot,
 }
 
 impl Held {
-    fn new(body: Incoming, slot: Slot) -> Self {
+    fn new(body: Reply, slot: Slot) -> Self {
         let announced = http_body::Body::size_hint(&body).exact();
         Self { body, announced, ended: false, _slot: slot }
     }

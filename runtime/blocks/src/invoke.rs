@@ -116,7 +116,10 @@ impl Invoker {
 
     async fn outside(&self, name: &str, mut call: Call) -> Result<Answer, Failure> {
         stamp::strip(&mut call.metadata);
-        self.counts.call(name, self.parts.endpoints.invoke(name, call)).await
+        let started = self.counts.sent(name);
+        let answer = self.parts.endpoints.invoke(name, call).await;
+        self.counts.answer(name, started, &answer);
+        answer
     }
 
     async fn own(&self, mut call: Call) -> Result<Answer, Failure> {
@@ -169,10 +172,10 @@ impl Invoker {
         let answer = match parts.sidecars.reach(&address).await {
             Ok(()) => {
                 let once = matches!(call.payload, Payload::Once(_));
-                self.counts
-                    .call(id, parts.sidecars.call(&address, id, call))
-                    .await
-                    .map_err(|failure| Failure { unsent: failure.unsent && !once, ..failure })
+                let started = self.counts.sent(id);
+                let answer = parts.sidecars.call(&address, id, call).await;
+                self.counts.answer(id, started, &answer);
+                answer.map_err(|failure| Failure { unsent: failure.unsent && !once, ..failure })
             }
             Err(failure) => Err(failure),
         };

@@ -90,8 +90,9 @@ impl Store<'_> {
     pub async fn get(&self, context: &CallContext, mut request: GetRequest) -> Result<Option<Stored>, Error> {
         let key = self.complete(&mut request.key)?;
         self.prepare(&mut request.metadata);
-        let got = self.store.call(context, "get", |store| store.get(context, &request));
-        let got = self.counts.watch(self.name, "get", got).await;
+        let started = self.counts.start();
+        let got = self.store.call(context, "get", |store| store.get(context, &request)).await;
+        self.counts.done(started, (self.name, "get"), &got);
         let opened = got.and_then(|stored| stored.map(|stored| self.open(stored)).transpose());
         opened.map_err(|source| Error::Get { store: self.name.to_owned(), key, source })
     }
@@ -112,8 +113,9 @@ impl Store<'_> {
         };
         let requests = request.keys.into_iter().map(complete).collect::<Result<Vec<_>, Error>>()?;
         let options = BulkOptions { parallelism: request.parallelism.filter(|limit| *limit > 0) };
-        let got = self.store.call(context, "bulk get", |store| store.bulk_get(context, &requests, options));
-        let got = self.counts.watch(self.name, "bulk_get", got).await;
+        let started = self.counts.start();
+        let got = self.store.call(context, "bulk get", |store| store.bulk_get(context, &requests, options)).await;
+        self.counts.done(started, (self.name, "bulk_get"), &got);
         let items = got.map_err(|source| Error::BulkGet { store: self.name.to_owned(), source })?;
         let original = |item: BulkItem| BulkItem {
             key: key::original(&item.key).to_owned(),
@@ -137,17 +139,16 @@ impl Store<'_> {
                 sealed.map_err(|source| Error::Save { store: self.name.to_owned(), source: source.into() })?;
             }
         }
-        let saving = async {
-            match requests.as_slice() {
-                [] => Ok(()),
-                [one] => self.store.call(context, "set", |store| store.set(context, one)).await.map_err(Into::into),
-                many => {
-                    let options = BulkOptions::default();
-                    self.store.call(context, "bulk set", |store| store.bulk_set(context, many, options)).await
-                }
+        let started = self.counts.start();
+        let saved = match requests.as_slice() {
+            [] => Ok(()),
+            [one] => self.store.call(context, "set", |store| store.set(context, one)).await.map_err(Into::into),
+            many => {
+                let options = BulkOptions::default();
+                self.store.call(context, "bulk set", |store| store.bulk_set(context, many, options)).await
             }
         };
-        let saved = self.counts.watch(self.name, "set", saving).await;
+        self.counts.done(started, (self.name, "set"), &saved);
         saved.map_err(|source| Error::Save { store: self.name.to_owned(), source })
     }
 
@@ -158,8 +159,9 @@ impl Store<'_> {
     pub async fn delete(&self, context: &CallContext, mut request: DeleteRequest) -> Result<(), Error> {
         let key = self.complete(&mut request.key)?;
         self.prepare(&mut request.metadata);
-        let deleted = self.store.call(context, "delete", |store| store.delete(context, &request));
-        let deleted = self.counts.watch(self.name, "delete", deleted).await;
+        let started = self.counts.start();
+        let deleted = self.store.call(context, "delete", |store| store.delete(context, &request)).await;
+        self.counts.done(started, (self.name, "delete"), &deleted);
         deleted.map_err(|source| Error::Delete { store: self.name.to_owned(), key, source })
     }
 
@@ -172,19 +174,16 @@ impl Store<'_> {
             self.complete(&mut request.key)?;
             self.prepare(&mut request.metadata);
         }
-        let deleting = async {
-            match requests.as_slice() {
-                [] => Ok(()),
-                [one] => {
-                    self.store.call(context, "delete", |store| store.delete(context, one)).await.map_err(Into::into)
-                }
-                many => {
-                    let options = BulkOptions::default();
-                    self.store.call(context, "bulk delete", |store| store.bulk_delete(context, many, options)).await
-                }
+        let started = self.counts.start();
+        let deleted = match requests.as_slice() {
+            [] => Ok(()),
+            [one] => self.store.call(context, "delete", |store| store.delete(context, one)).await.map_err(Into::into),
+            many => {
+                let options = BulkOptions::default();
+                self.store.call(context, "bulk delete", |store| store.bulk_delete(context, many, options)).await
             }
         };
-        let deleted = self.counts.watch(self.name, "bulk_delete", deleting).await;
+        self.counts.done(started, (self.name, "bulk_delete"), &deleted);
         deleted.map_err(|source| Error::BulkDelete { store: self.name.to_owned(), source })
     }
 

@@ -115,7 +115,7 @@ impl GrpcDoor {
             return match self.routes.grpc(method) {
                 Some((_, false)) => refuse(errors::api_denied()),
                 Some((api, true)) if api.operation.is_none() => refuse(errors::api_not_built(api.name)),
-                _ => self.dapr(request).await,
+                known => self.dapr(request, known.is_some()).await,
             };
         }
         if path.starts_with(TASK_HUB) {
@@ -127,10 +127,10 @@ impl GrpcDoor {
         self.api.invoker.proxy(request).await
     }
 
-    async fn dapr(&self, request: Request<Body>) -> Response<Body> {
+    async fn dapr(&self, request: Request<Body>, is_known: bool) -> Response<Body> {
         let mut dapr = self.dapr.clone();
         let (limit, excess) = (self.api.limits.max_body, Excess::default());
-        let watching = Watching::new(Counting::begin(&self.counts, &request, &excess));
+        let watching = Watching::new(Counting::begin(&self.counts, &request, &excess).filter(|_| is_known));
         let request = request.map(|body| Messages::request(body, limit, excess.clone()));
         let response = match dapr.call(request).await {
             Ok(response) => response.map(service::body::boxed),

@@ -53,14 +53,14 @@ impl Server {
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
             return if service::Reflection::serves(request.uri().path()) {
-                self.reflection.handle(request).await
+                Box::pin(self.reflection.handle(request)).await
             } else {
                 self.inbound.proxy(Peer::of(request.extensions()), request).await
             };
         };
         let answer = match method {
             "CallLocalStream" => self.call_local_stream(request).await,
-            "CallLocal" => self.call_local(request).await,
+            "CallLocal" => Box::pin(self.call_local(request)).await,
             "CallActor" | "CallActorReminder" | "CallActorStream" => {
                 Err(Status::unimplemented(format!("{method}: actors are not built in this version of Trilby")))
             }

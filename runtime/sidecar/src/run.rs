@@ -144,7 +144,7 @@ impl Role {
         let own_address = instance.endpoint();
         discovery::register(Arc::clone(&resolver), resolver_name, instance, &self.tasks);
         let found = self.load_resources()?;
-        let components = self.load_components(found.components, security.as_ref()).await?;
+        let components = self.load_components(found.components, (security.as_ref(), &metrics)).await?;
         let Pipelines { server: server_pipeline, app: app_pipeline } =
             pipelines::build(&self.configuration, &components);
         let endpoints =
@@ -194,12 +194,12 @@ impl Role {
     async fn load_components(
         &self,
         found: Result<Vec<resources::Component>, resources::Error>,
-        security: Option<&Security>,
+        (security, metrics): (Option<&Security>, &Metrics),
     ) -> Result<LoadedComponents, Fatal> {
         let found = found.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
         let (count, components) = (found.len(), LoadedComponents::default());
-        let surroundings =
-            components::Surroundings { tasks: &self.tasks, identity: security.map(own_identity::offered) };
+        let identity = security.map(own_identity::offered);
+        let surroundings = components::Surroundings { tasks: &self.tasks, identity, metrics };
         let sidecar = (&self.options, &self.environment);
         components::load(sidecar, &self.configuration, found, &components, surroundings).await?;
         tracing::debug!(target: "dapr.runtime", "{count} component resources read");

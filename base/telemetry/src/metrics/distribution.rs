@@ -15,9 +15,11 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Bounds above zero, in their order.
+    /// Bounds above zero.
     pub(super) fn new(bounds: &[f64], scale: f64) -> Self {
-        let shown: Vec<f64> = bounds.iter().copied().filter(|bound| *bound > 0.0).collect();
+        let mut shown: Vec<f64> = bounds.iter().copied().filter(|bound| *bound > 0.0).collect();
+        shown.sort_unstable_by(f64::total_cmp);
+        shown.dedup();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

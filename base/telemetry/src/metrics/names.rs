@@ -72,24 +72,12 @@ pub const SIZE_BUCKETS: &[f64] = &[
     4.0 * GIB,
 ];
 
-/// Components loaded.
-pub const COMPONENTS_LOADED: Family =
-    family("dapr_runtime_component_loaded", Kind::Counter, &[APP_ID], "Components loaded.");
-
 /// Components initialised; value: component type.
 pub const COMPONENTS_INITIALISED: Family = family(
     "dapr_runtime_component_init_total",
     Kind::Counter,
     &[APP_ID, "component"],
     "Components initialised, by type.",
-);
-
-/// Components that failed to start; values: component type, reason, component name.
-pub const COMPONENTS_FAILED: Family = family(
-    "dapr_runtime_component_init_fail_total",
-    Kind::Counter,
-    &[APP_ID, "component", "reason", "componentName"],
-    "Components that could not be initialised.",
 );
 
 /// Invocations sent to other apps; values: destination app, type (`unary` or `streaming`).
@@ -452,10 +440,6 @@ pub const PUBSUB_INGRESS_BULK_LATENCIES: Family = family(
 
 const PUBSUB_INGRESS_LABELS: &[&str] = &[APP_ID, "component", "namespace", "process_status", "status", "topic"];
 const PUBSUB_INGRESS_BULK_LABELS: &[&str] = &[APP_ID, "component", "namespace", "process_status", "topic"];
-
-/// Errors answered, when recording them is enabled; values: error code, category.
-pub const ERROR_CODES: Family =
-    family("dapr_error_code_total", Kind::Counter, &[APP_ID, "error_code", "category"], "Errors answered, by code.");
 
 /// First identities obtained from sentry.
 pub const MTLS_INITIALISED: Family =

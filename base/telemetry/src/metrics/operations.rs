@@ -69,11 +69,23 @@ impl Operations {
         operation: &'static str,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let Some(inner) = &self.0 else { return call.await };
-        let started = Instant::now();
+        let started = self.start();
         let result = call.await;
-        inner.count((component, operation), result.is_ok(), started.elapsed());
+        self.done(started, (component, operation), &result);
         result
+    }
+
+    /// A call begins; for [`Operations::done`]. The two are [`Operations::watch`] without a future of their own.
+    #[must_use]
+    pub fn start(&self) -> Option<Instant> {
+        self.0.as_ref().map(|_| Instant::now())
+    }
+
+    /// A call to a component has ended: its operation, and what became of it.
+    pub fn done<T, E>(&self, started: Option<Instant>, place: (&str, &'static str), result: &Result<T, E>) {
+        if let Some((inner, started)) = self.0.as_ref().zip(started) {
+            inner.count(place, result.is_ok(), started.elapsed());
+        }
     }
 }
 

@@ -22,9 +22,12 @@ fn family_into(page: &mut String, series: &Series) {
         Kind::Gauge => "gauge",
         Kind::Latency | Kind::Size => "histogram",
     };
-    // Writing to a String cannot fail, here and below.
-    let _ = writeln!(page, "# HELP {} {}\n# TYPE {} {kind}", family.name, family.help, family.name);
-    for (values, value) in &series.rows {
+    let mut rows = series.rows.iter().filter(|(_, value)| is_used(family, value)).peekable();
+    if rows.peek().is_some() {
+        // Writing to a String cannot fail, here and below.
+        let _ = writeln!(page, "# HELP {} {}\n# TYPE {} {kind}", family.name, family.help, family.name);
+    }
+    for (values, value) in rows {
         let labels = labels(family, values);
         match value {
             Value::Number(number) => {
@@ -35,6 +38,14 @@ fn family_into(page: &mut String, series: &Series) {
             }
             Value::Distribution(distribution) => distribution_into(page, family.name, &labels, distribution),
         }
+    }
+}
+
+/// Whether anything was counted: handles are resolved before, and a series appears with its first count, as in the target.
+fn is_used(family: &Family, value: &Value) -> bool {
+    match value {
+        Value::Number(number) => family.kind == Kind::Gauge || number.load(Ordering::Relaxed) > 0,
+        Value::Distribution(distribution) => distribution.counts().any(|count| count > 0),
     }
 }
 

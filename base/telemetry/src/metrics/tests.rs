@@ -6,12 +6,12 @@ use super::*;
 fn families_are_rendered_with_sorted_and_empty_labels() {
     let metrics = Metrics::new("myapp", &[]);
     metrics.counter(&names::SERVICE_INVOCATION_REQUESTS_SENT, &["other"]).add(2);
-    metrics.counter(&names::COMPONENTS_LOADED, &[]).add(1);
+    metrics.counter(&names::COMPONENTS_INITIALISED, &["state.x"]).add(1);
     let text = metrics.render();
     let sent = r#"dapr_runtime_service_invocation_req_sent_total{app_id="myapp",dst_app_id="other",type=""} 2"#;
     assert!(text.contains(sent), "{text}");
-    assert!(text.contains("# TYPE dapr_runtime_component_loaded counter\n"), "{text}");
-    assert!(text.contains("# HELP dapr_runtime_component_loaded "), "{text}");
+    assert!(text.contains("# TYPE dapr_runtime_component_init_total counter\n"), "{text}");
+    assert!(text.contains("# HELP dapr_runtime_component_init_total "), "{text}");
     assert!(text.contains("process_resident_memory_bytes "), "{text}");
 }
 
@@ -33,15 +33,15 @@ fn histograms_keep_their_buckets() {
 #[test]
 fn registries_do_not_see_each_other() {
     let (first, second) = (Metrics::new("a", &[]), Metrics::new("b", &[]));
-    first.counter(&names::COMPONENTS_LOADED, &[]).add(1);
-    assert!(!second.render().contains("runtime_component_loaded"));
+    first.counter(&names::COMPONENTS_INITIALISED, &["state.x"]).add(1);
+    assert!(!second.render().contains("runtime_component_init_total"));
 }
 
 #[test]
 fn without_metrics_nothing_is_counted() {
     let metrics = Metrics::off();
     HttpServer::new(&metrics).answered(("GET", "/"), 200, (1, 1), Duration::ZERO);
-    metrics.counter(&names::COMPONENTS_LOADED, &[]).add(1);
+    metrics.counter(&names::COMPONENTS_INITIALISED, &["state.x"]).add(1);
     metrics.histogram(&names::HTTP_SERVER_REQUEST_BYTES, &[]).bytes(1);
     assert!(!metrics.render().contains("dapr_"));
 }

@@ -25,22 +25,18 @@ impl Counts {
         Self { invocations: Invocations::new(metrics), server: GrpcServer::new(metrics) }
     }
 
-    /// Counts a call that goes out, and its answer if there is one.
-    pub(super) async fn call(
-        &self,
-        target: &str,
-        call: impl Future<Output = Result<Answer, Failure>>,
-    ) -> Result<Answer, Failure> {
-        if !self.invocations.is_on() {
-            return call.await;
-        }
-        let started = Instant::now();
+    /// Counts a call that goes out now.
+    pub(super) fn sent(&self, target: &str) -> Option<Instant> {
+        let started = self.invocations.is_on().then(Instant::now);
         self.invocations.sent(target, false);
-        let answer = call.await;
-        if let Ok(answer) = &answer {
+        started
+    }
+
+    /// Counts its answer, if there is one.
+    pub(super) fn answer(&self, target: &str, started: Option<Instant>, answer: &Result<Answer, Failure>) {
+        if let (Some(started), Ok(answer)) = (started, answer) {
             self.invocations.answer(target, answer.status.code, started.elapsed());
         }
-        answer
     }
 
     /// Counts what the access control list said.
