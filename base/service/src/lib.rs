@@ -26,6 +26,7 @@ pub mod signals;
 mod stream;
 mod tasks;
 mod user;
+mod watching;
 
 pub use body::{Body, BodyTooLarge, BoxError, ReadError, read_bounded};
 pub use connections::{Channel, Connections, Lifetimes, SendError, SendFailure};
@@ -48,3 +49,4 @@ pub use shutdown::{Reason, Shutdown};
 pub use stream::Stream;
 pub use tasks::Tasks;
 pub use user::refuse_root;
+pub use watching::{Watch, Watching};

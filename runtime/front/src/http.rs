@@ -2,6 +2,7 @@
 
 mod configuration;
 mod conversation;
+mod counted;
 mod crypto;
 mod health;
 mod invoke;
@@ -25,11 +26,14 @@ use http_body::Body as _;
 use loaded::{Next, Pipeline, RemoteAddress, Unguarded};
 use security::{ApiToken, path, token};
 use service::{Body, ConnectionInfo};
+use telemetry::Metrics;
+use telemetry::metrics::HttpServer;
 use telemetry::trace::{BAGGAGE, baggage};
 
 use crate::api_log::{ApiLog, Entry};
 use crate::routes::{Matched, Operation, Routes};
 use crate::{Access, Api, Cors};
+use counted::Counting;
 
 /// How the HTTP door behaves.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +50,8 @@ pub struct HttpOptions {
     pub pipeline: Option<Pipeline>,
     /// The public port: health and metadata only, without token and body limit.
     pub public: bool,
+    /// Where requests are counted.
+    pub metrics: Metrics,
 }
 
 /// The HTTP API on one or more listeners.
@@ -55,6 +61,7 @@ struct Inner {
     api: Arc<Api>,
     routes: Routes,
     options: HttpOptions,
+    counts: Arc<HttpServer>,
 }
 
 /// An operation at work.
@@ -96,7 +103,8 @@ impl HttpDoor {
     /// A door to these blocks.
     pub fn new(api: Arc<Api>, options: HttpOptions) -> Self {
         let routes = Routes::new(&options.access, options.public);
-        Self(Arc::new(Inner { api, routes, options }))
+        let counts = Arc::new(HttpServer::new(&options.metrics));
+        Self(Arc::new(Inner { api, routes, options, counts }))
     }
 
     /// Answers one request.
@@ -108,22 +116,27 @@ impl HttpDoor {
 impl Inner {
     async fn handle(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
         if !self.api.invoker.tracing().is_on() {
-            return self.cross_origin(request).await;
+            return self.counted(request).await;
         }
         let values = request.headers().get_all(BAGGAGE).into_iter().filter_map(|value| value.to_str().ok());
         let header = match baggage::check(values) {
-            Ok(None) => return self.cross_origin(request).await,
+            Ok(None) => return self.counted(request).await,
             Ok(Some(checked)) => HeaderValue::from_str(&checked.header).ok(),
             Err(error) => return respond::text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
         };
         if let Some(header) = &header {
             request.headers_mut().insert(BAGGAGE, header.clone());
         }
-        let mut response = self.cross_origin(request).await;
+        let mut response = self.counted(request).await;
         if let Some(header) = header {
             response.headers_mut().insert(BAGGAGE, header);
         }
         response
+    }
+
+    async fn counted(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+        let Some(counting) = Counting::begin(&self.counts, &request) else { return self.cross_origin(request).await };
+        counting.end(self.cross_origin(request).await)
     }
 
     async fn cross_origin(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {

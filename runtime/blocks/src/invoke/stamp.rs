@@ -7,7 +7,7 @@ use security::Peer;
 
 use super::Identity;
 
-const CALLER: &str = "dapr-caller-app-id";
+pub(super) const CALLER: &str = "dapr-caller-app-id";
 const CALLER_NAMESPACE: &str = "dapr-caller-namespace";
 /// Names of the app that is called.
 const RECEIVER: [&str; 2] = ["dapr-callee-app-id", "destination-app-id"];
