@@ -73,9 +73,16 @@ impl AccessControl {
     /// that no policy names.
     #[must_use]
     pub fn allows(&self, peer: &Peer, called: Called<'_>) -> bool {
+        self.judge(peer, called).0
+    }
+
+    /// As [`AccessControl::allows`], and whether the default of the caller's own policy was asked rather than that of the list, as the
+    /// target tells it.
+    #[must_use]
+    pub fn judge(&self, peer: &Peer, called: Called<'_>) -> (bool, bool) {
         let policy = peer.id().and_then(|id| self.policy(id));
         let action = policy.map_or(self.default_action, |policy| policy.action(called, self.default_action));
-        action == Action::Allow
+        (action == Action::Allow, policy.is_some_and(|policy| policy.default_action.is_some()))
     }
 
     /// What happens to calls of peers that no policy names, or that proved nothing.

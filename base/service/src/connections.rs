@@ -7,41 +7,29 @@
 //! once one of them has ended or the own one was replaced; what runs on it goes on.
 
 mod cause;
+mod channel;
+mod exchange;
 mod heard;
 mod lent;
+mod line;
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Frame;
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::cause::{describe, gave_up, is_refused};
-use self::heard::Heard;
-use crate::dial::{CONNECT_TIMEOUT, Dialer, Endpoint};
-use crate::{Body, Executor, Stream, Tasks};
+use self::exchange::Refusal;
+use self::line::Line;
+use crate::dial::{Dialer, Endpoint};
+use crate::{Body, Stream, Tasks};
+
+pub use channel::{Channel, SendFailure};
 
 /// Calls that share one connection before another is opened (the target's cap).
 const MAX_LEASES: usize = 2048;
-/// Bytes of one answer that may wait here for its reader.
-const STREAM_WINDOW: u32 = 256 << 10;
-/// Enough for all answers together: readers that stop must not hold up the others. Half of it is also what h2 lets small
-/// frames cost that nobody has read yet, before it gives the connection up.
-const CONNECTION_WINDOW: u32 = 2048 * STREAM_WINDOW;
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How long connections live.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
@@ -113,8 +101,7 @@ struct Slot {
 }
 
 struct Entry {
-    sender: SendRequest<Body>,
-    leases: AtomicUsize,
+    line: Line,
     idle_since: Mutex<Instant>,
     proof: Option<Proof>,
 }
@@ -143,7 +130,7 @@ struct Lease(Arc<Entry>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.0.leases.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.line.leave() {
             *lock(&self.0.idle_since) = Instant::now();
         }
     }
@@ -153,15 +140,15 @@ impl Slot {
     /// The right to use a connection, other than `besides`.
     fn share(&self, pool: &Inner, besides: Option<&Arc<Entry>>) -> Option<Lease> {
         let mut entries = lock(&self.entries);
-        entries.retain(|entry| !entry.sender.is_closed() && pool.is_proven(entry));
+        entries.retain(|entry| !entry.line.is_closed() && pool.is_proven(entry));
         for entry in entries.iter().filter(|entry| besides.is_none_or(|besides| !Arc::ptr_eq(entry, besides))) {
-            if entry.leases.load(Ordering::Acquire) == 0 && lock(&entry.idle_since).elapsed() > pool.lifetimes.idle {
+            if entry.line.calls() == 0 && lock(&entry.idle_since).elapsed() > pool.lifetimes.idle {
                 continue;
             }
-            if entry.leases.fetch_add(1, Ordering::AcqRel) < MAX_LEASES {
+            if entry.line.enter() < MAX_LEASES {
                 return Some(Lease(Arc::clone(entry)));
             }
-            entry.leases.fetch_sub(1, Ordering::AcqRel);
+            entry.line.leave();
         }
         None
     }
@@ -189,28 +176,23 @@ impl Connections {
     /// # Errors
     /// [`SendError`], which says whether the peer can have seen the request.
     pub async fn send(&self, to: Endpoint<'_>, request: Request<Body>) -> Result<Response<Body>, SendError> {
-        let mut request = Box::new(request);
+        let mut request = request;
         let mut refused: Option<Arc<Entry>> = None;
         loop {
             let lease = match self.lease(to, refused.as_ref()).await {
                 Ok(lease) => lease,
-                Err(reason) => return Err(SendError::NotSent { request, reason }),
+                Err(reason) => return Err(SendError::NotSent { request: Box::new(request), reason }),
             };
-            let (kept, given) = lent::lend(*request);
-            let mut sender = lease.0.sender.clone();
-            let mut failed = match sender.try_send_request(given).await {
-                Ok(response) => return Ok(response.map(|body| crate::body::boxed(Leased { body, _lease: lease }))),
-                Err(failed) => failed,
+            let entry = Arc::clone(&lease.0);
+            let Refusal { reason, back } = match exchange::exchange(lease, request, &self.inner.tasks).await {
+                Ok(response) => return Ok(response),
+                Err(refusal) => refusal,
             };
-            let reason = describe(failed.error());
-            let untouched = failed.take_message().is_some() || is_refused(failed.error());
-            let Some(back) = untouched.then(|| kept.take_back()).flatten() else {
-                return Err(SendError::Broken { reason });
-            };
-            request = Box::new(back);
+            let Some(back) = back else { return Err(SendError::Broken { reason }) };
+            request = back;
             // A connection that ended is replaced once; another one that refuses too is an answer.
-            if refused.replace(Arc::clone(&lease.0)).is_some() {
-                return Err(SendError::NotSent { request, reason });
+            if refused.replace(entry).is_some() {
+                return Err(SendError::NotSent { request: Box::new(request), reason });
             }
         }
     }
@@ -232,9 +214,9 @@ impl Connections {
         if let Some(lease) = slot.share(&self.inner, besides) {
             return Ok(lease);
         }
-        let (sender, proof) = self.dial(to).await?;
-        let (leases, idle_since) = (AtomicUsize::new(1), Mutex::new(Instant::now()));
-        let entry = Arc::new(Entry { sender, leases, idle_since, proof });
+        let (line, proof) = self.dial(to).await?;
+        line.enter();
+        let entry = Arc::new(Entry { line, idle_since: Mutex::new(Instant::now()), proof });
         lock(&slot.entries).push(Arc::clone(&entry));
         self.sweep_while_open();
         Ok(Lease(entry))
@@ -254,7 +236,7 @@ impl Connections {
         slot
     }
 
-    async fn dial(&self, to: Endpoint<'_>) -> Result<(SendRequest<Body>, Option<Proof>), String> {
+    async fn dial(&self, to: Endpoint<'_>) -> Result<(Line, Option<Proof>), String> {
         let address = to.address;
         let (host, port) = split(address)?;
         // Read before dialling: a certificate that is replaced meanwhile may or may not be the one that was shown.
@@ -262,44 +244,7 @@ impl Connections {
         let stream = self.inner.dialer.connect_to(host, port, self.inner.secure.then_some(to.peer)).await;
         let stream = stream.map_err(|error| format!("connection error: dial tcp {address}: {error}"))?;
         let proof = own.map(|own| Proof { until: own.until.min(end_of_peer(&stream)), ..own });
-        Ok((self.open(address, stream).await?, proof))
-    }
-
-    /// Begins HTTP/2 on a stream, and waits until the other end has spoken.
-    async fn open(&self, address: &str, stream: Stream) -> Result<SendRequest<Body>, String> {
-        let (stream, heard) = Heard::new(stream);
-        let (sender, connection) = http2::Builder::new(Executor::new(self.inner.tasks.clone()))
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(false)
-            .max_header_list_size(self.inner.lifetimes.max_headers)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| format!("connection error: handshake with {address}: {}", describe(&error)))?;
-        let (ended, end) = oneshot::channel();
-        let peer = address.to_owned();
-        self.inner.tasks.spawn("http2 connection", async move {
-            if let Err(error) = connection.await {
-                let reason = describe(&error);
-                // Calls that ran on it only see that it ended; why, the peer has said here.
-                if gave_up(&error) {
-                    tracing::warn!(target: "dapr.runtime.grpc.manager", "{peer} gave a connection up: {reason}");
-                } else {
-                    tracing::debug!(target: "dapr.runtime.grpc.manager", "connection to {peer} ended: {reason}");
-                }
-                // Only whoever dialled asks, and only while the other end has not spoken.
-                let _ = ended.send(reason);
-            }
-        });
-        let failed = |reason: &str| format!("connection error: handshake with {address}: {reason}");
-        match tokio::time::timeout(CONNECT_TIMEOUT, heard).await {
-            Ok(Ok(())) => Ok(sender),
-            Ok(Err(_)) => Err(failed(&end.await.unwrap_or_else(|_| "it closed the connection at once".to_owned()))),
-            Err(_) => Err(failed("it said nothing in time")),
-        }
+        Ok((Line::open(address, stream, self.inner.lifetimes.max_headers, &self.inner.tasks).await?, proof))
     }
 
     /// Closes idle connections from time to time, as long as there are connections.
@@ -358,9 +303,9 @@ impl Inner {
         let mut entries = lock(&slot.entries);
         let before = entries.len();
         entries.retain(|entry| {
-            let idle = entry.leases.load(Ordering::Acquire) == 0;
+            let idle = entry.line.calls() == 0;
             let expired = idle && lock(&entry.idle_since).elapsed() > self.lifetimes.idle;
-            !(entry.sender.is_closed() || expired || !self.is_proven(entry))
+            !(entry.line.is_closed() || expired || !self.is_proven(entry))
         });
         before - entries.len()
     }
@@ -377,110 +322,6 @@ fn end_of_peer(stream: &Stream) -> SystemTime {
 fn split(address: &str) -> Result<(&str, u16), String> {
     let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     parts.ok_or_else(|| format!("{address:?} is not host:port"))
-}
-
-/// A body that keeps its connection from being collected.
-struct Leased {
-    body: Incoming,
-    _lease: Lease,
-}
-
-impl http_body::Body for Leased {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// One endpoint of a pool, as a gRPC client stub takes it.
-#[derive(Clone)]
-pub struct Channel {
-    connections: Connections,
-    address: Arc<str>,
-    peer: Arc<str>,
-}
-
-impl Channel {
-    /// The address `host:port` through this pool.
-    #[must_use]
-    pub fn new(connections: Connections, address: impl Into<Arc<str>>) -> Self {
-        Self::expecting(connections, address, "")
-    }
-
-    /// The address `host:port` through this pool, where `peer` has to prove itself.
-    #[must_use]
-    pub fn expecting(connections: Connections, address: impl Into<Arc<str>>, peer: impl Into<Arc<str>>) -> Self {
-        Self { connections, address: address.into(), peer: peer.into() }
-    }
-
-    /// Sends one request; its URI gets the address of this channel.
-    ///
-    /// # Errors
-    /// [`SendFailure`].
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, SendFailure> {
-        let failed = |reason: String| SendFailure { unsent: true, reason };
-        let (mut parts, body) = request.into_parts();
-        let scheme = if self.connections.inner.secure { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
-        let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"));
-        let uri = http::Uri::builder().scheme(scheme).authority(&*self.address).path_and_query(path).build();
-        parts.uri = uri.map_err(|error| failed(format!("{} is not an address: {error}", self.address)))?;
-        parts.version = http::Version::HTTP_2;
-        let to = Endpoint { address: &self.address, peer: &self.peer };
-        let sent = self.connections.send(to, Request::from_parts(parts, body)).await;
-        sent.map_err(|error| SendFailure {
-            unsent: matches!(error, SendError::NotSent { .. }),
-            reason: error.reason().to_owned(),
-        })
-    }
-}
-
-/// A request that got no answer, as an error.
-#[derive(Debug, Clone)]
-pub struct SendFailure {
-    /// Whether it provably did not reach the peer.
-    pub unsent: bool,
-    /// What went wrong, in words.
-    pub reason: String,
-}
-
-impl std::fmt::Display for SendFailure {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.reason)
-    }
-}
-
-impl std::error::Error for SendFailure {}
-
-impl<B> tower_service::Service<Request<B>> for Channel
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<crate::BoxError>,
-{
-    type Response = Response<Body>;
-    type Error = SendFailure;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, SendFailure>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SendFailure>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let channel = self.clone();
-        Box::pin(async move { channel.send(request.map(crate::body::boxed)).await })
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use crate::{Body, BoxError, body};
+use crate::{Body, BoxError, Watch, Watching, body};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
@@ -15,16 +15,28 @@ use tonic::{Code, Status};
 /// Bytes in front of each message: a flag and a length.
 const PREFIX: usize = 5;
 
-/// What a stream that had too long a message said of it; shared by the two directions of a call.
+/// What a stream that had too long a message said of it, and what its messages carried; shared by the two directions of a call.
 #[derive(Clone, Debug, Default)]
-pub struct Excess(Arc<AtomicU64>);
+pub struct Excess(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    too_long: AtomicU64,
+    carried: AtomicU64,
+}
 
 impl Excess {
     /// The status of a call that was ended for a message too long, if it was.
     #[must_use]
     pub fn status(&self, limit: u64) -> Option<Status> {
-        let length = self.0.load(Ordering::Acquire);
+        let length = self.0.too_long.load(Ordering::Acquire);
         (length > 0).then(|| too_long(length, limit))
+    }
+
+    /// The bytes of all messages of the request so far.
+    #[must_use]
+    pub fn carried(&self) -> u64 {
+        self.0.carried.load(Ordering::Relaxed)
     }
 }
 
@@ -33,7 +45,7 @@ fn too_long(length: u64, limit: u64) -> Status {
 }
 
 /// One direction of a gRPC call, held to the limit.
-pub struct Messages {
+pub struct Messages<W: Watch = ()> {
     body: Body,
     limit: u64,
     prefix: Vec<u8>,
@@ -42,23 +54,43 @@ pub struct Messages {
     /// Whether the end is told in trailers (an answer) or by breaking off (a request).
     trailers: bool,
     over: bool,
+    carried: u64,
+    watching: Watching<W>,
 }
 
-impl Messages {
+impl Messages<()> {
     /// The messages of a request; a long one breaks the stream off and is noted in `excess`.
     #[must_use]
     pub fn request(content: Body, limit: u64, excess: Excess) -> Body {
-        body::boxed(Self::new(content, limit, excess, false))
+        body::boxed(Self::new(content, limit, (excess, false), Watching::new(None)))
     }
 
     /// The messages of an answer; a long one ends it with `ResourceExhausted`.
     #[must_use]
     pub fn answer(content: Body, limit: u64) -> Body {
-        body::boxed(Self::new(content, limit, Excess::default(), true))
+        body::boxed(Self::new(content, limit, (Excess::default(), true), Watching::new(None)))
+    }
+}
+
+impl<W: Watch> Messages<W> {
+    /// As [`Messages::answer`], with somebody who is told the end.
+    #[must_use]
+    pub(crate) fn watched(content: Body, limit: u64, watching: Watching<W>) -> Body {
+        body::boxed(Self::new(content, limit, (Excess::default(), true), watching))
     }
 
-    fn new(body: Body, limit: u64, excess: Excess, trailers: bool) -> Self {
-        Self { body, limit, prefix: Vec::with_capacity(PREFIX), left: 0, excess, trailers, over: false }
+    fn new(body: Body, limit: u64, (excess, trailers): (Excess, bool), watching: Watching<W>) -> Self {
+        Self {
+            body,
+            limit,
+            prefix: Vec::with_capacity(PREFIX),
+            left: 0,
+            excess,
+            trailers,
+            over: false,
+            carried: 0,
+            watching,
+        }
     }
 
     /// Follows the messages through a piece of the stream; the length of one that is too long.
@@ -76,6 +108,7 @@ impl Messages {
             {
                 self.left = u64::from(u32::from_be_bytes(length));
                 self.prefix.clear();
+                self.carried += self.left;
                 if self.left > self.limit {
                     return Some(self.left);
                 }
@@ -89,9 +122,10 @@ impl Messages {
         self.body = body::empty();
         let status = too_long(length, self.limit);
         if !self.trailers {
-            self.excess.0.store(length, Ordering::Release);
+            self.excess.0.too_long.store(length, Ordering::Release);
             return Poll::Ready(Some(Err(status.into())));
         }
+        self.watching.end(Code::ResourceExhausted as i32, self.carried);
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from(Code::ResourceExhausted as i32));
         // The message has only characters that a header may have.
@@ -100,7 +134,7 @@ impl Messages {
     }
 }
 
-impl http_body::Body for Messages {
+impl<W: Watch> http_body::Body for Messages<W> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -111,9 +145,17 @@ impl http_body::Body for Messages {
         let this = &mut *self;
         let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         let Some(Ok(frame)) = frame else { return Poll::Ready(frame) };
+        if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {
+            this.watching.end(status.code() as i32, this.carried);
+        }
         match frame.data_ref().and_then(|data| this.follow(data)) {
             Some(length) => this.refuse(length),
-            None => Poll::Ready(Some(Ok(frame))),
+            None => {
+                if !this.trailers {
+                    this.excess.0.carried.store(this.carried, Ordering::Relaxed);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
         }
     }
 
@@ -139,7 +181,7 @@ mod tests {
     }
 
     fn messages(limit: u64) -> Messages {
-        Messages::new(body::empty(), limit, Excess::default(), true)
+        Messages::new(body::empty(), limit, (Excess::default(), true), Watching::new(None))
     }
 
     proptest! {

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -105,10 +106,8 @@ where
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
 {
-    let handler: Handler = Box::new(move |request| {
-        let answer = service.call(request);
-        Box::pin(async move { answer.await.map_err(Into::into) })
-    });
+    // The future of a request is moved once: not into an async block that awaits it.
+    let handler: Handler = Box::new(move |request| Box::pin(service.call(request).err_into()));
     accept_and_serve(listener, handler, options, shutdown, tasks).await;
 }
 

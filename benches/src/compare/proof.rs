@@ -45,10 +45,12 @@ fn families(case: Case) -> Vec<(&'static str, bool)> {
         (Protocol::Http, _) => None,
     };
     let mut families = match case.kind {
-        Kind::Invoke | Kind::ProxyUnary | Kind::ProxyStream => vec![
+        Kind::Invoke => vec![
             ("dapr_runtime_service_invocation_req_sent_total", false),
             ("dapr_runtime_service_invocation_req_recv_total", true),
         ],
+        // The target does not count at the callee what passes through.
+        Kind::ProxyUnary | Kind::ProxyStream => vec![("dapr_runtime_service_invocation_req_sent_total", false)],
         Kind::StateGet | Kind::StateSet => vec![("dapr_component_state_count", false)],
         Kind::Publish => vec![("dapr_component_pubsub_egress_count", false)],
         Kind::Deliver => {

@@ -8,6 +8,7 @@ use ::http::HeaderValue;
 use call::{Answer, Call, Failure};
 use loaded::Pipeline;
 use service::{Body, Tasks};
+use telemetry::Metrics;
 use tokio::sync::Semaphore;
 use tonic::Code;
 
@@ -110,6 +111,8 @@ pub struct Options {
     pub health_path: String,
     /// What calls of an HTTP app pass on their way to it.
     pub pipeline: Option<Pipeline>,
+    /// Where calls are counted.
+    pub metrics: Metrics,
 }
 
 /// The app behind this sidecar. A clone is the same channel.

@@ -12,6 +12,8 @@ use call::{Answer, Call, Failure};
 use loaded::Pipeline;
 use service::Tasks;
 use service::dial::Dialer;
+use telemetry::Metrics;
+use telemetry::metrics::HttpClient;
 
 use crate::http::{Fixed, HttpChannel, Target};
 
@@ -58,6 +60,7 @@ pub struct Endpoints {
     by_url: Mutex<HashMap<(Scheme, Authority), Arc<HttpChannel>>>,
     dialer: Dialer,
     settings: EndpointSettings,
+    counts: Arc<HttpClient>,
 }
 
 /// What all endpoints of a sidecar have in common.
@@ -67,6 +70,8 @@ pub struct EndpointSettings {
     pub max_headers: usize,
     /// What calls pass on their way to an endpoint: that of calls to the app, as in the target.
     pub pipeline: Option<Pipeline>,
+    /// Where calls are counted.
+    pub metrics: Metrics,
     /// Where connections are driven.
     pub tasks: Tasks,
 }
@@ -84,16 +89,17 @@ impl Endpoints {
             security::tls::with_system_roots(&[b"h2", b"http/1.1"])
                 .map_err(|error| std::io::Error::other(error.to_string()))
         });
+        let counts = Arc::new(HttpClient::new(&settings.metrics));
         let mut named = HashMap::new();
         for endpoint in endpoints {
             let failed = |reason: String| EndpointError { name: endpoint.name.clone(), reason };
             let known = Known {
-                channel: Arc::new(channel(endpoint, &dialer, &settings).map_err(failed)?),
+                channel: Arc::new(channel(endpoint, &dialer, &settings).map_err(failed)?.counted(Arc::clone(&counts))),
                 headers: Arc::new(headers(endpoint).map_err(failed)?),
             };
             named.insert(endpoint.name.clone(), known);
         }
-        Ok(Self { named, by_url: Mutex::default(), dialer, settings })
+        Ok(Self { named, by_url: Mutex::default(), dialer, settings, counts })
     }
 
     /// Whether an endpoint of this name is known.
@@ -134,7 +140,8 @@ impl Endpoints {
             clients.clear();
         }
         let target = Target { prefix: String::new(), ..base };
-        let client = Arc::new(self.settings.channel(self.dialer.clone(), target));
+        let client = self.settings.channel(self.dialer.clone(), target).counted(Arc::clone(&self.counts));
+        let client = Arc::new(client);
         clients.insert(key, Arc::clone(&client));
         client
     }

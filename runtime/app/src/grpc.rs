@@ -1,5 +1,7 @@
 //! Calls to a gRPC app: `OnInvoke` of `AppCallback`, the health check, and requests of services that only the app knows.
 
+use std::time::Instant;
+
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, HeaderValue, Request, Response};
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use call::{Answer, Call, Failure, Metadata, Payload};
 use prost::Message as _;
 use service::dial::Dialer;
 use service::{Body, Connections, Lifetimes, Tasks};
+use telemetry::metrics::GrpcClient;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
@@ -22,6 +25,7 @@ pub(crate) struct GrpcChannel {
     channel: service::Channel,
     token: Option<HeaderValue>,
     max_message: usize,
+    counts: GrpcClient,
 }
 
 impl GrpcChannel {
@@ -36,7 +40,8 @@ impl GrpcChannel {
         };
         let connections = Connections::new(dialer, secure, Lifetimes::default(), tasks.clone());
         let channel = service::Channel::new(connections, options.address.authority());
-        Ok(Self { channel, token: options.token.clone(), max_message: options.max_message })
+        let counts = GrpcClient::new(&options.metrics);
+        Ok(Self { channel, token: options.token.clone(), max_message: options.max_message, counts })
     }
 
     pub(crate) fn client(&self) -> tonic::client::Grpc<service::Channel> {
@@ -66,12 +71,40 @@ impl GrpcChannel {
         let mut client = self.client();
         client.ready().await.map_err(|error| Failure::unreachable(error.to_string()))?;
         let codec: ProstCodec<InvokeRequest, InvokeResponse> = ProstCodec::default();
+        let (sent, started) = (length_if(self.counts.is_on(), request.get_ref()), Instant::now());
+        let mut received = 0;
         let answer = match client.server_streaming(request, PathAndQuery::from_static(ON_INVOKE), codec).await {
-            Ok(response) => read_answer(response).await,
+            Ok(response) => read_answer(response, &mut received).await,
             Err(status) => refused(&status, Metadata::new()),
         };
         drop(slot);
+        let code = answer.as_ref().map_or(Code::Unavailable as i32, |answer| answer.status.code);
+        self.counts.ended(ON_INVOKE, code, (sent, received), started.elapsed());
         answer
+    }
+
+    /// Makes a call with one answer, and counts it.
+    pub(crate) async fn counted<M, A>(
+        &self,
+        path: &'static str,
+        request: tonic::Request<M>,
+        client: &mut tonic::client::Grpc<service::Channel>,
+    ) -> Result<A, Status>
+    where
+        M: prost::Message + Default + Send + Sync + 'static,
+        A: prost::Message + Default + Send + Sync + 'static,
+    {
+        let codec: ProstCodec<M, A> = ProstCodec::default();
+        let (sent, started) = (length_if(self.counts.is_on(), request.get_ref()), Instant::now());
+        let answer = client.unary(request, PathAndQuery::from_static(path), codec).await;
+        let code = answer.as_ref().map_or_else(|status| status.code() as i32, |_| 0);
+        if path == HEALTH_CHECK {
+            self.counts.probed(code, started.elapsed());
+        } else {
+            let received = answer.as_ref().map_or(0, |answer| length_if(self.counts.is_on(), answer.get_ref()));
+            self.counts.ended(path, code, (sent, received), started.elapsed());
+        }
+        answer.map(tonic::Response::into_inner)
     }
 
     pub(crate) fn add_token(&self, headers: &mut HeaderMap) {
@@ -94,13 +127,20 @@ impl GrpcChannel {
     pub(crate) async fn probe(&self) -> Result<(), String> {
         let mut client = self.client();
         client.ready().await.map_err(|error| format!("Health check failed: {error}"))?;
-        let codec: ProstCodec<(), ()> = ProstCodec::default();
-        let sent = client.unary(tonic::Request::new(()), PathAndQuery::from_static(HEALTH_CHECK), codec).await;
-        sent.map(|_| ()).map_err(|status| format!("Health check failed: {}", Failure::from_rpc(&status)))
+        let sent: Result<(), Status> = self.counted(HEALTH_CHECK, tonic::Request::new(()), &mut client).await;
+        sent.map_err(|status| format!("Health check failed: {}", Failure::from_rpc(&status)))
     }
 }
 
-async fn read_answer(response: tonic::Response<tonic::Streaming<InvokeResponse>>) -> Result<Answer, Failure> {
+/// The bytes of a message, where they are counted.
+fn length_if(is_counted: bool, message: &impl prost::Message) -> u64 {
+    if is_counted { message.encoded_len() as u64 } else { 0 }
+}
+
+async fn read_answer(
+    response: tonic::Response<tonic::Streaming<InvokeResponse>>,
+    received: &mut u64,
+) -> Result<Answer, Failure> {
     let (metadata, mut stream, _) = response.into_parts();
     let headers = call::from_grpc_headers(&metadata.into_headers(), None);
     let message = match stream.message().await {
@@ -108,6 +148,7 @@ async fn read_answer(response: tonic::Response<tonic::Streaming<InvokeResponse>>
         Ok(None) => InvokeResponse::default(),
         Err(status) => return refused(&status, headers),
     };
+    *received = message.encoded_len() as u64;
     let trailers = match stream.trailers().await {
         Ok(trailers) => trailers.unwrap_or_default(),
         Err(status) => return refused(&status, headers),

@@ -1,5 +1,6 @@
 //! Calls to an HTTP app or endpoint. Bodies stream both ways; the answer's headers pass without what belongs to one hop.
 
+mod counted;
 mod guarded;
 
 use std::pin::Pin;
@@ -13,13 +14,14 @@ use bytes::Bytes;
 use call::{Answer, Call, Failure, Metadata, Payload, Verb};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use loaded::Pipeline;
 use service::dial::Dialer;
-use service::{Body, HttpClient, HttpClientError, Tasks};
+use service::{Body, HttpClient, HttpClientError, Reply, Tasks};
+use telemetry::metrics;
 use tonic::Code;
 
 use crate::channel::{Options, Protocol, Slot};
+use counted::Sent;
 
 const CONFIGURATION_LIMIT: u64 = 1 << 20;
 
@@ -30,6 +32,7 @@ pub(crate) struct HttpChannel {
     token: Option<HeaderValue>,
     version: Version,
     pipeline: Option<Pipeline>,
+    counts: Arc<metrics::HttpClient>,
 }
 
 /// The fixed part of a channel's URLs.
@@ -56,13 +59,14 @@ impl HttpChannel {
         let target = Target { scheme, authority, prefix: String::new() };
         let http2 = options.protocol == Protocol::H2c;
         let channel = Self::new(dialer, target, http2, options.max_headers, tasks);
-        Ok(channel.with_token(options.token.clone()).behind(options.pipeline.clone()))
+        let counts = Arc::new(metrics::HttpClient::new(&options.metrics));
+        Ok(channel.with_token(options.token.clone()).behind(options.pipeline.clone()).counted(counts))
     }
 
     pub(crate) fn new(dialer: Dialer, target: Target, http2: bool, max_headers: usize, tasks: &Tasks) -> Self {
         let client = HttpClient::new(dialer, http2, max_headers, tasks);
         let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-        Self { client, target, token: None, version, pipeline: None }
+        Self { client, target, token: None, version, pipeline: None, counts: Arc::default() }
     }
 
     fn with_token(mut self, token: Option<HeaderValue>) -> Self {
@@ -73,6 +77,12 @@ impl HttpChannel {
     /// Sends every call, but no probe, through a pipeline.
     pub(crate) fn behind(mut self, pipeline: Option<Pipeline>) -> Self {
         self.pipeline = pipeline;
+        self
+    }
+
+    /// Counts every request.
+    pub(crate) fn counted(mut self, counts: Arc<metrics::HttpClient>) -> Self {
+        self.counts = counts;
         self
     }
 
@@ -98,17 +108,25 @@ impl HttpChannel {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         *request.version_mut() = self.version;
+        let (sent, mut length) = (Sent::count(&self.counts, &request), None);
+        let answered = self.exchange(request, slot, &mut length).await;
+        let status = answered.as_ref().ok().and_then(|answer| u16::try_from(answer.status.code).ok());
+        sent.answered(status, length);
+        answered
+    }
+
+    async fn exchange(&self, request: Request<Body>, slot: Slot, length: &mut Option<u64>) -> Result<Answer, Failure> {
         match &self.pipeline {
             None => {
                 let response = self.client.send(request).await.map_err(failure)?;
                 let response = response.map(|body| Held::new(body, slot));
-                let announced = response.body().announced;
-                answer(response, announced).await
+                *length = response.body().announced;
+                answer(response, *length).await
             }
             Some(pipeline) => {
                 let response = guarded::send(pipeline, &self.client, request, slot).await?;
-                let announced = guarded::announced(&response);
-                answer(response, announced).await
+                *length = guarded::announced(&response);
+                answer(response, *length).await
             }
         }
     }
@@ -172,13 +190,17 @@ impl HttpChannel {
             parts.headers.insert(security::token::HEADER, token.clone());
         }
         let request = Request::from_parts(parts, body);
-        match &self.pipeline {
+        let sent = Sent::count(&self.counts, &request);
+        let answered = match &self.pipeline {
             None => {
-                let response = self.client.send(request).await.map_err(failure)?;
-                Ok(response.map(|body| service::body::boxed(Held::new(body, slot))))
+                let response = self.client.send(request).await.map_err(failure);
+                response.map(|response| response.map(|body| service::body::boxed(Held::new(body, slot))))
             }
             Some(pipeline) => guarded::send(pipeline, &self.client, request, slot).await,
-        }
+        };
+        let response = answered.as_ref().ok();
+        sent.answered(response.map(|response| response.status().as_u16()), response.and_then(guarded::announced));
+        answered
     }
 
     pub(crate) async fn configuration(&self, app_id: &str) -> Result<Option<serde_json::Value>, Failure> {
@@ -212,8 +234,11 @@ impl HttpChannel {
         let mut request = Request::new(service::body::empty());
         *request.uri_mut() = uri;
         *request.version_mut() = self.version;
-        let response = self.client.send(request).await.map_err(|error| format!("Network error: {}", error.message))?;
-        let status = response.status();
+        let started = std::time::Instant::now();
+        let response = self.client.send(request).await;
+        let status = response.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, ::http::Response::status);
+        self.counts.probed(status.as_u16(), started.elapsed());
+        let response = response.map_err(|error| format!("Network error: {}", error.message))?;
         // Read to the end, so that the connection can be used again.
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
@@ -342,14 +367,14 @@ fn failure(error: HttpClientError) -> Failure {
 /// announced length is not passed on, since only the end of the body can tell it. A chunked body that breaks off is an
 /// error.
 struct Held {
-    body: Incoming,
+    body: Reply,
     announced: Option<u64>,
     ended: bool,
     _slot: Slot,
 }
 
 impl Held {
-    fn new(body: Incoming, slot: Slot) -> Self {
+    fn new(body: Reply, slot: Slot) -> Self {
         let announced = http_body::Body::size_hint(&body).exact();
         Self { body, announced, ended: false, _slot: slot }
     }

@@ -14,6 +14,7 @@ use component::configuration::{Changes, ConfigurationStore};
 use component::{CallContext, Family};
 use loaded::{LoadedComponents, Pinned};
 use service::{Shutdown, Tasks};
+use telemetry::metrics::Operations;
 use tokio_util::sync::CancellationToken;
 
 pub use component::configuration::{Item, Items, Request};
@@ -31,6 +32,7 @@ pub struct Configuration {
     /// Ends every subscription.
     intake: Shutdown,
     running: Arc<Mutex<HashMap<String, Running>>>,
+    counts: Operations,
 }
 
 /// A subscription as others see it.
@@ -82,7 +84,13 @@ impl Configuration {
     /// The configuration API over `components`. Changes go to the app through `channel`, in tasks of `tasks`; every
     /// subscription ends with `intake`.
     pub fn new(components: LoadedComponents, channel: Option<Channel>, tasks: Tasks, intake: Shutdown) -> Self {
-        Self { components, channel, tasks, intake, running: Arc::default() }
+        Self { components, channel, tasks, intake, running: Arc::default(), counts: Operations::default() }
+    }
+
+    /// Counts what stores are asked.
+    #[must_use]
+    pub fn counted(self, counts: Operations) -> Self {
+        Self { counts, ..self }
     }
 
     /// The values of keys, all if there are none.
@@ -91,7 +99,8 @@ impl Configuration {
     /// `NotConfigured`, `NotFound`, `Get`.
     pub async fn get(&self, context: &CallContext, store: &str, request: Request) -> Result<Items, Error> {
         let pinned = self.store(store)?;
-        let got = pinned.call(context, "get configuration", |store| store.get(context, &request)).await;
+        let got = pinned.call(context, "get configuration", |store| store.get(context, &request));
+        let got = self.counts.watch(store, "get", got).await;
         got.map_err(|source| Error::Get { store: store.to_owned(), keys: request.keys, source })
     }
 
@@ -106,8 +115,8 @@ impl Configuration {
         if self.lock().len() >= MAX_SUBSCRIPTIONS {
             return Err(failed(format!("there are {MAX_SUBSCRIPTIONS} subscriptions already")));
         }
-        let asked: Result<Changes, component::Error> =
-            pinned.call(context, "subscribe configuration", |store| store.subscribe(context, &request)).await;
+        let asked = pinned.call(context, "subscribe configuration", |store| store.subscribe(context, &request));
+        let asked: Result<Changes, component::Error> = self.counts.watch(store, "subscribe", asked).await;
         let changes = asked.map_err(|source| failed(source.to_string()))?;
         let (id, stop) = (uuid::Uuid::new_v4().to_string(), CancellationToken::new());
         self.lock().insert(id.clone(), Running { store: store.to_owned(), stop: stop.clone() });

@@ -14,6 +14,7 @@ pub use component::conversation::{
 use component::{CallContext, Metadata};
 use loaded::{LoadedComponents, Pinned};
 use serde_json::{Map, Value};
+use telemetry::metrics::Operations;
 
 use scrubber::Scrubber;
 
@@ -22,6 +23,7 @@ use scrubber::Scrubber;
 pub struct Conversations {
     components: LoadedComponents,
     scrubber: Arc<Scrubber>,
+    counts: Operations,
 }
 
 /// A service that is about to be asked.
@@ -29,6 +31,7 @@ pub struct Service<'a> {
     name: &'a str,
     service: Pinned<dyn Conversation>,
     scrubber: &'a Scrubber,
+    counts: &'a Operations,
 }
 
 /// What an app asks.
@@ -98,7 +101,13 @@ const NO_SUCH_TOOL: &str = "tool choice selected was not found. Must be 'auto', 
 impl Conversations {
     /// The conversation API over `components`.
     pub fn new(components: LoadedComponents) -> Self {
-        Self { components, scrubber: Arc::default() }
+        Self { components, scrubber: Arc::default(), counts: Operations::default() }
+    }
+
+    /// Counts what services are asked.
+    #[must_use]
+    pub fn counted(self, counts: Operations) -> Self {
+        Self { counts, ..self }
     }
 
     /// The service of a name, to be asked with this many inputs.
@@ -111,7 +120,7 @@ impl Conversations {
         if inputs == 0 {
             return Err(Error::MissingInputs { component: name.to_owned() });
         }
-        Ok(Service { name, service, scrubber: &self.scrubber })
+        Ok(Service { name, service, scrubber: &self.scrubber, counts: &self.counts })
     }
 }
 
@@ -136,7 +145,8 @@ impl Service<'_> {
             prompt_cache_retention: asked.prompt_cache_retention,
             metadata: asked.metadata,
         };
-        let answer = self.service.call(context, "converse", |backend| backend.converse(context, &request)).await;
+        let answer = self.service.call(context, "converse", |backend| backend.converse(context, &request));
+        let answer = self.counts.watch(self.name, "", answer).await;
         let mut answer = answer.map_err(|source| Error::Converse { component: self.name.to_owned(), source })?;
         if asked.scrub_answers {
             for choice in answer.outputs.iter_mut().flatten() {

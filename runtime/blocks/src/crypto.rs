@@ -12,6 +12,7 @@ use component::crypto::{CryptoProvider, KeyToWrap, Using};
 use component::{CallContext, Family};
 use encryption::{Cipher, FileKey, HeaderReader, KeyAlgorithm};
 use loaded::{LoadedComponents, Pinned};
+use telemetry::metrics::Operations;
 
 pub use component::crypto::{Encrypted, KeyFormat};
 pub use document::{Document, Input, InputFault};
@@ -22,16 +23,22 @@ use document::Work;
 /// The feature of a Configuration that turns the subtle API on. The target's builds that have it say so by this name.
 pub const SUBTLE_FEATURE: &str = "_SubtleCrypto";
 
+/// What every operation with a key is counted as.
+const OPERATION: &str = "crypto_op";
+
 /// The cryptography API of one app.
 #[derive(Clone)]
 pub struct Crypto {
     components: LoadedComponents,
     subtle: bool,
+    counts: Operations,
 }
 
 /// A provider of cryptography, for one request.
 pub struct Provider {
     pinned: Pinned<dyn CryptoProvider>,
+    name: String,
+    counts: Operations,
 }
 
 /// How a document is to be encrypted.
@@ -85,7 +92,13 @@ pub enum Error {
 impl Crypto {
     /// The cryptography API over `components`; with the subtle API or without.
     pub fn new(components: LoadedComponents, subtle: bool) -> Self {
-        Self { components, subtle }
+        Self { components, subtle, counts: Operations::default() }
+    }
+
+    /// Counts what providers are asked.
+    #[must_use]
+    pub fn counted(self, counts: Operations) -> Self {
+        Self { counts, ..self }
     }
 
     /// The provider of a name.
@@ -95,7 +108,7 @@ impl Crypto {
     pub fn provider(&self, name: &str) -> Result<Provider, Error> {
         let found = self.components.crypto_provider(name).and_then(|provider| provider.pin().ok());
         match found {
-            Some(pinned) => Ok(Provider { pinned }),
+            Some(pinned) => Ok(Provider { pinned, name: name.to_owned(), counts: self.counts.clone() }),
             None if !self.components.has_any(Family::Crypto) => Err(Error::NotConfigured),
             None if name.is_empty() => Err(Error::NameEmpty),
             None => Err(Error::NotFound { provider: name.to_owned() }),
@@ -120,8 +133,8 @@ impl Provider {
         let using = using(&wanted.key, algorithm);
         let wrapping = |provider| wrap(provider, context, using, &key);
         let wrapped = self
-            .pinned
-            .call(context, "wrap key", wrapping)
+            .counts
+            .watch(&self.name, OPERATION, self.pinned.call(context, "wrap key", wrapping))
             .await
             .map_err(|error| Error::Operation { message: format!("failed to wrap the file key: {error}") })?;
         let key_name = match (wanted.omit_decryption_key, wanted.decryption_key.as_str()) {
@@ -156,7 +169,8 @@ impl Provider {
         };
         let using = using(sealed.key_name(key)?, sealed.algorithm());
         let unwrapping = |provider| unwrap(provider, context, using, sealed.wrapped_key());
-        let file_key = match self.pinned.call(context, "unwrap key", unwrapping).await {
+        let unwrapped = self.pinned.call(context, "unwrap key", unwrapping);
+        let file_key = match self.counts.watch(&self.name, OPERATION, unwrapped).await {
             Ok(bytes) => FileKey::unwrapped(&bytes),
             Err(error) => {
                 tracing::debug!(target: "dapr.runtime", "failed to unwrap the file key: {error}");

@@ -4,6 +4,7 @@
 //! `app` carry. A call goes one of three ways: to an endpoint outside the fleet, to our own app, or to another sidecar.
 
 mod access;
+mod counted;
 mod deadline;
 mod forwarded;
 mod inbound;
@@ -18,7 +19,7 @@ use app::{Channel, Endpoints};
 use call::{Answer, Call, Failure, Payload};
 use mesh::{Resolution, Sidecars};
 use security::{AccessControl, path};
-use telemetry::Tracing;
+use telemetry::{Metrics, Tracing};
 use tonic::Code;
 
 pub use forwarded::Forwarded;
@@ -66,12 +67,19 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Invoker {
     parts: Arc<Parts>,
+    counts: counted::Counts,
 }
 
 impl Invoker {
     /// Assembles the block.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self { parts: Arc::new(parts), counts: counted::Counts::default() }
+    }
+
+    /// Counts every call.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Self {
+        Self { counts: counted::Counts::new(metrics), ..self }
     }
 
     /// Our app's channel, if it has a port.
@@ -108,7 +116,10 @@ impl Invoker {
 
     async fn outside(&self, name: &str, mut call: Call) -> Result<Answer, Failure> {
         stamp::strip(&mut call.metadata);
-        self.parts.endpoints.invoke(name, call).await
+        let started = self.counts.sent(name);
+        let answer = self.parts.endpoints.invoke(name, call).await;
+        self.counts.answer(name, started, &answer);
+        answer
     }
 
     async fn own(&self, mut call: Call) -> Result<Answer, Failure> {
@@ -161,11 +172,10 @@ impl Invoker {
         let answer = match parts.sidecars.reach(&address).await {
             Ok(()) => {
                 let once = matches!(call.payload, Payload::Once(_));
-                parts
-                    .sidecars
-                    .call(&address, id, call)
-                    .await
-                    .map_err(|failure| Failure { unsent: failure.unsent && !once, ..failure })
+                let started = self.counts.sent(id);
+                let answer = parts.sidecars.call(&address, id, call).await;
+                self.counts.answer(id, started, &answer);
+                answer.map_err(|failure| Failure { unsent: failure.unsent && !once, ..failure })
             }
             Err(failure) => Err(failure),
         };

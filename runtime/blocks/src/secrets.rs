@@ -8,12 +8,14 @@ use std::sync::Arc;
 use component::secrets::{Secret, SecretStore};
 use component::{CallContext, Family, Metadata};
 use loaded::{LoadedComponents, Pinned};
+use telemetry::metrics::Operations;
 
 /// The secrets API of one app.
 #[derive(Clone)]
 pub struct Secrets {
     components: LoadedComponents,
     scopes: Arc<HashMap<String, Scope>>,
+    counts: Operations,
 }
 
 /// Which secrets of a store an app may see, from `spec.secrets.scopes` of its Configuration.
@@ -75,7 +77,13 @@ pub enum Error {
 impl Secrets {
     /// The secrets API over `components`. `scopes` holds a scope per store; a store without one gives everything.
     pub fn new(components: LoadedComponents, scopes: HashMap<String, Scope>) -> Self {
-        Self { components, scopes: Arc::new(scopes) }
+        Self { components, scopes: Arc::new(scopes), counts: Operations::default() }
+    }
+
+    /// Counts what stores are asked.
+    #[must_use]
+    pub fn counted(self, counts: Operations) -> Self {
+        Self { counts, ..self }
     }
 
     /// One secret.
@@ -93,7 +101,8 @@ impl Secrets {
         if !self.allows(store, secret) {
             return Err(Error::PermissionDenied { store: store.to_owned(), secret: secret.to_owned() });
         }
-        let got = pinned.call(context, "get secret", |backend| backend.get(context, secret, metadata)).await;
+        let got = pinned.call(context, "get secret", |backend| backend.get(context, secret, metadata));
+        let got = self.counts.watch(store, "get", got).await;
         got.map_err(|source| Error::Get { store: store.to_owned(), secret: secret.to_owned(), source })
     }
 
@@ -108,7 +117,8 @@ impl Secrets {
         metadata: &Metadata,
     ) -> Result<BTreeMap<String, Secret>, Error> {
         let pinned = self.store(store)?;
-        let got = pinned.call(context, "get all secrets", |backend| backend.get_all(context, metadata)).await;
+        let got = pinned.call(context, "get all secrets", |backend| backend.get_all(context, metadata));
+        let got = self.counts.watch(store, "bulk_get", got).await;
         let mut secrets = got.map_err(|source| Error::GetAll { store: store.to_owned(), source })?;
         secrets.retain(|secret, _| self.allows(store, secret));
         Ok(secrets)

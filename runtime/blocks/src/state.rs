@@ -17,6 +17,7 @@ pub use component::state::{
 use component::state::{BulkOptions, StateStore};
 use component::{CallContext, Family, Metadata};
 use loaded::{LoadedComponents, Pinned};
+use telemetry::metrics::Operations;
 
 pub(crate) use admission::admit;
 pub use error::Error;
@@ -31,6 +32,7 @@ pub struct State {
     app: Arc<str>,
     namespace: Arc<str>,
     components: LoadedComponents,
+    counts: Operations,
 }
 
 /// One state store, held for one request. The keys of its requests are the app's own; its answers give them back so.
@@ -39,6 +41,7 @@ pub struct Store<'a> {
     app: &'a str,
     namespace: &'a str,
     store: Pinned<dyn StateStore>,
+    counts: &'a Operations,
 }
 
 /// Asks for many keys at once.
@@ -56,7 +59,13 @@ impl State {
     /// The state API over `components` for an app. `namespace` is empty where none is set: only the variable
     /// `NAMESPACE` counts, never a default.
     pub fn new(app: Arc<str>, namespace: Arc<str>, components: LoadedComponents) -> Self {
-        Self { app, namespace, components }
+        Self { app, namespace, components, counts: Operations::default() }
+    }
+
+    /// Counts what stores are asked.
+    #[must_use]
+    pub fn counted(self, counts: Operations) -> Self {
+        Self { counts, ..self }
     }
 
     /// The store of a name. Doors ask for it before they read a request's body, so that a wrong name is told first.
@@ -66,7 +75,7 @@ impl State {
     pub fn store<'a>(&'a self, name: &'a str) -> Result<Store<'a>, Error> {
         let pinned = self.components.state_store(name).and_then(|store| store.pin().ok());
         match pinned {
-            Some(store) => Ok(Store { name, app: &self.app, namespace: &self.namespace, store }),
+            Some(store) => Ok(Store { name, app: &self.app, namespace: &self.namespace, store, counts: &self.counts }),
             None if self.components.has_any(Family::State) => Err(Error::NotFound { store: name.to_owned() }),
             None => Err(Error::NotConfigured { store: name.to_owned() }),
         }
@@ -81,7 +90,9 @@ impl Store<'_> {
     pub async fn get(&self, context: &CallContext, mut request: GetRequest) -> Result<Option<Stored>, Error> {
         let key = self.complete(&mut request.key)?;
         self.prepare(&mut request.metadata);
+        let started = self.counts.start();
         let got = self.store.call(context, "get", |store| store.get(context, &request)).await;
+        self.counts.done(started, (self.name, "get"), &got);
         let opened = got.and_then(|stored| stored.map(|stored| self.open(stored)).transpose());
         opened.map_err(|source| Error::Get { store: self.name.to_owned(), key, source })
     }
@@ -102,7 +113,9 @@ impl Store<'_> {
         };
         let requests = request.keys.into_iter().map(complete).collect::<Result<Vec<_>, Error>>()?;
         let options = BulkOptions { parallelism: request.parallelism.filter(|limit| *limit > 0) };
+        let started = self.counts.start();
         let got = self.store.call(context, "bulk get", |store| store.bulk_get(context, &requests, options)).await;
+        self.counts.done(started, (self.name, "bulk_get"), &got);
         let items = got.map_err(|source| Error::BulkGet { store: self.name.to_owned(), source })?;
         let original = |item: BulkItem| BulkItem {
             key: key::original(&item.key).to_owned(),
@@ -126,6 +139,7 @@ impl Store<'_> {
                 sealed.map_err(|source| Error::Save { store: self.name.to_owned(), source: source.into() })?;
             }
         }
+        let started = self.counts.start();
         let saved = match requests.as_slice() {
             [] => Ok(()),
             [one] => self.store.call(context, "set", |store| store.set(context, one)).await.map_err(Into::into),
@@ -134,6 +148,7 @@ impl Store<'_> {
                 self.store.call(context, "bulk set", |store| store.bulk_set(context, many, options)).await
             }
         };
+        self.counts.done(started, (self.name, "set"), &saved);
         saved.map_err(|source| Error::Save { store: self.name.to_owned(), source })
     }
 
@@ -144,7 +159,9 @@ impl Store<'_> {
     pub async fn delete(&self, context: &CallContext, mut request: DeleteRequest) -> Result<(), Error> {
         let key = self.complete(&mut request.key)?;
         self.prepare(&mut request.metadata);
+        let started = self.counts.start();
         let deleted = self.store.call(context, "delete", |store| store.delete(context, &request)).await;
+        self.counts.done(started, (self.name, "delete"), &deleted);
         deleted.map_err(|source| Error::Delete { store: self.name.to_owned(), key, source })
     }
 
@@ -157,6 +174,7 @@ impl Store<'_> {
             self.complete(&mut request.key)?;
             self.prepare(&mut request.metadata);
         }
+        let started = self.counts.start();
         let deleted = match requests.as_slice() {
             [] => Ok(()),
             [one] => self.store.call(context, "delete", |store| store.delete(context, one)).await.map_err(Into::into),
@@ -165,6 +183,7 @@ impl Store<'_> {
                 self.store.call(context, "bulk delete", |store| store.bulk_delete(context, many, options)).await
             }
         };
+        self.counts.done(started, (self.name, "bulk_delete"), &deleted);
         deleted.map_err(|source| Error::BulkDelete { store: self.name.to_owned(), source })
     }
 
@@ -209,7 +228,8 @@ impl Store<'_> {
                 Some(transactional) => transactional.transact(context, transaction).await,
                 None => Err(component::Error::new(component::ErrorKind::NotSupported, "no transactions")),
             });
-        done.await.map_err(|source| Error::Transaction { store: self.name.to_owned(), source })
+        let done = self.counts.watch(self.name, "transaction", done).await;
+        done.map_err(|source| Error::Transaction { store: self.name.to_owned(), source })
     }
 
     /// Whether values are stored encrypted. Texts are then stored without the quotes of JSON, as the target does it.

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod conversation;
+mod counted;
 mod crypto;
 mod dapr;
 mod invoke;
@@ -20,7 +21,9 @@ use http::header::USER_AGENT;
 use http::{Request, Response};
 use security::ApiToken;
 use security::token::{self, TokenFault};
-use service::{Body, Excess, Messages};
+use service::{Body, Excess, Messages, Watching};
+use telemetry::Metrics;
+use telemetry::metrics::GrpcServer;
 use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tower_service::Service as _;
@@ -35,6 +38,7 @@ pub(crate) use subtle::format as key_format;
 use crate::api_log::Entry;
 use crate::routes::Routes;
 use crate::{Access, Api, ApiLog};
+use counted::Counting;
 
 const DAPR: &str = "/dapr.proto.runtime.v1.Dapr/";
 const TASK_HUB: &str = "/TaskHubSidecarService/";
@@ -47,6 +51,7 @@ pub struct GrpcDoor {
     log: ApiLog,
     dapr: DaprServer<dapr::Dapr>,
     reflection: service::Reflection,
+    counts: GrpcServer,
 }
 
 impl GrpcDoor {
@@ -59,7 +64,14 @@ impl GrpcDoor {
             .max_decoding_message_size(limit)
             .max_encoding_message_size(usize::MAX);
         let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.runtime.v1.Dapr"]);
-        Self { routes: Routes::new(access, false), api, token, log, dapr, reflection }
+        let counts = GrpcServer::default();
+        Self { routes: Routes::new(access, false), api, token, log, dapr, reflection, counts }
+    }
+
+    /// Counts every call.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Self {
+        Self { counts: GrpcServer::new(metrics), ..self }
     }
 
     /// Answers one request.
@@ -103,7 +115,7 @@ impl GrpcDoor {
             return match self.routes.grpc(method) {
                 Some((_, false)) => refuse(errors::api_denied()),
                 Some((api, true)) if api.operation.is_none() => refuse(errors::api_not_built(api.name)),
-                _ => self.dapr(request).await,
+                known => self.dapr(request, known.is_some()).await,
             };
         }
         if path.starts_with(TASK_HUB) {
@@ -115,18 +127,16 @@ impl GrpcDoor {
         self.api.invoker.proxy(request).await
     }
 
-    async fn dapr(&self, request: Request<Body>) -> Response<Body> {
+    async fn dapr(&self, request: Request<Body>, is_known: bool) -> Response<Body> {
         let mut dapr = self.dapr.clone();
         let (limit, excess) = (self.api.limits.max_body, Excess::default());
+        let watching = Watching::new(Counting::begin(&self.counts, &request, &excess).filter(|_| is_known));
         let request = request.map(|body| Messages::request(body, limit, excess.clone()));
         let response = match dapr.call(request).await {
             Ok(response) => response.map(service::body::boxed),
             Err(never) => match never {},
         };
-        match excess.status(limit) {
-            Some(status) => status.into_http(),
-            None => response.map(|body| Messages::answer(body, limit)),
-        }
+        watching.answer(excess.status(limit).map_or(response, Status::into_http), limit)
     }
 }
 

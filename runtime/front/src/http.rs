@@ -2,6 +2,7 @@
 
 mod configuration;
 mod conversation;
+mod counted;
 mod crypto;
 mod health;
 mod invoke;
@@ -14,6 +15,8 @@ mod secrets;
 mod state;
 mod subtle;
 
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,11 +26,14 @@ use http_body::Body as _;
 use loaded::{Next, Pipeline, RemoteAddress, Unguarded};
 use security::{ApiToken, path, token};
 use service::{Body, ConnectionInfo};
+use telemetry::Metrics;
+use telemetry::metrics::HttpServer;
 use telemetry::trace::{BAGGAGE, baggage};
 
 use crate::api_log::{ApiLog, Entry};
 use crate::routes::{Matched, Operation, Routes};
 use crate::{Access, Api, Cors};
+use counted::Counting;
 
 /// How the HTTP door behaves.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +50,8 @@ pub struct HttpOptions {
     pub pipeline: Option<Pipeline>,
     /// The public port: health and metadata only, without token and body limit.
     pub public: bool,
+    /// Where requests are counted.
+    pub metrics: Metrics,
 }
 
 /// The HTTP API on one or more listeners.
@@ -53,7 +61,11 @@ struct Inner {
     api: Arc<Api>,
     routes: Routes,
     options: HttpOptions,
+    counts: Arc<HttpServer>,
 }
+
+/// An operation at work.
+type Operating<'a> = Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>;
 
 /// A request with its route.
 pub(crate) struct Routed {
@@ -91,7 +103,8 @@ impl HttpDoor {
     /// A door to these blocks.
     pub fn new(api: Arc<Api>, options: HttpOptions) -> Self {
         let routes = Routes::new(&options.access, options.public);
-        Self(Arc::new(Inner { api, routes, options }))
+        let counts = Arc::new(HttpServer::new(&options.metrics));
+        Self(Arc::new(Inner { api, routes, options, counts }))
     }
 
     /// Answers one request.
@@ -103,22 +116,27 @@ impl HttpDoor {
 impl Inner {
     async fn handle(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
         if !self.api.invoker.tracing().is_on() {
-            return self.cross_origin(request).await;
+            return self.counted(request).await;
         }
         let values = request.headers().get_all(BAGGAGE).into_iter().filter_map(|value| value.to_str().ok());
         let header = match baggage::check(values) {
-            Ok(None) => return self.cross_origin(request).await,
+            Ok(None) => return self.counted(request).await,
             Ok(Some(checked)) => HeaderValue::from_str(&checked.header).ok(),
             Err(error) => return respond::text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
         };
         if let Some(header) = &header {
             request.headers_mut().insert(BAGGAGE, header.clone());
         }
-        let mut response = self.cross_origin(request).await;
+        let mut response = self.counted(request).await;
         if let Some(header) = header {
             response.headers_mut().insert(BAGGAGE, header);
         }
         response
+    }
+
+    async fn counted(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+        let Some(counting) = Counting::begin(&self.counts, &request) else { return self.cross_origin(request).await };
+        counting.end(self.cross_origin(request).await)
     }
 
     async fn cross_origin(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
@@ -201,7 +219,7 @@ impl Inner {
             if self.options.public {
                 return respond::error(&errors::route_not_found());
             }
-            return invoke::invoke(&self.api, routed).await;
+            return self.operate(Operation::InvokeService, routed).await;
         };
         for (name, value) in parameters {
             match path::decode_parameter(&value) {
@@ -218,44 +236,45 @@ impl Inner {
         }
     }
 
-    async fn operate(&self, operation: Operation, routed: Routed) -> Response<Body> {
+    /// Each operation is boxed by itself: together they would make every request's future as large as all of them.
+    fn operate(&self, operation: Operation, routed: Routed) -> Operating<'_> {
         let api = &self.api;
         match operation {
-            Operation::GetState => state::get(api, routed).await,
-            Operation::SaveState => state::save(api, routed).await,
-            Operation::DeleteState => state::delete(api, routed).await,
-            Operation::GetBulkState => state::get_bulk(api, routed).await,
-            Operation::ExecuteStateTransaction => state::transact(api, routed).await,
-            Operation::QueryState => state::query(api, routed).await,
-            Operation::ListStateKeys => state::keys(api, routed).await,
-            Operation::PublishEvent => publish::publish(api, routed).await,
-            Operation::BulkPublishEvent => publish::publish_all(api, routed).await,
-            Operation::GetSecret => secrets::get(api, routed).await,
-            Operation::GetBulkSecret => secrets::get_bulk(api, routed).await,
-            Operation::GetConfiguration => configuration::get(api, routed).await,
-            Operation::SubscribeConfiguration => configuration::subscribe(api, routed).await,
-            Operation::UnsubscribeConfiguration => configuration::unsubscribe(api, &routed),
-            Operation::TryLock => lock::try_lock(api, routed).await,
-            Operation::Unlock => lock::unlock(api, routed).await,
-            Operation::EncryptDocument => crypto::encrypt(api, routed).await,
-            Operation::DecryptDocument => crypto::decrypt(api, routed).await,
+            Operation::GetState => Box::pin(state::get(api, routed)),
+            Operation::SaveState => Box::pin(state::save(api, routed)),
+            Operation::DeleteState => Box::pin(state::delete(api, routed)),
+            Operation::GetBulkState => Box::pin(state::get_bulk(api, routed)),
+            Operation::ExecuteStateTransaction => Box::pin(state::transact(api, routed)),
+            Operation::QueryState => Box::pin(state::query(api, routed)),
+            Operation::ListStateKeys => Box::pin(state::keys(api, routed)),
+            Operation::PublishEvent => Box::pin(publish::publish(api, routed)),
+            Operation::BulkPublishEvent => Box::pin(publish::publish_all(api, routed)),
+            Operation::GetSecret => Box::pin(secrets::get(api, routed)),
+            Operation::GetBulkSecret => Box::pin(secrets::get_bulk(api, routed)),
+            Operation::GetConfiguration => Box::pin(configuration::get(api, routed)),
+            Operation::SubscribeConfiguration => Box::pin(configuration::subscribe(api, routed)),
+            Operation::UnsubscribeConfiguration => Box::pin(ready(configuration::unsubscribe(api, &routed))),
+            Operation::TryLock => Box::pin(lock::try_lock(api, routed)),
+            Operation::Unlock => Box::pin(lock::unlock(api, routed)),
+            Operation::EncryptDocument => Box::pin(crypto::encrypt(api, routed)),
+            Operation::DecryptDocument => Box::pin(crypto::decrypt(api, routed)),
             Operation::SubtleGetKey
             | Operation::SubtleEncrypt
             | Operation::SubtleDecrypt
             | Operation::SubtleWrapKey
             | Operation::SubtleUnwrapKey
             | Operation::SubtleSign
-            | Operation::SubtleVerify => subtle::operate(api, operation, routed).await,
+            | Operation::SubtleVerify => Box::pin(subtle::operate(api, operation, routed)),
             Operation::InvokeService | Operation::DeleteBulkState | Operation::SubscribeTopicEvents => {
-                invoke::invoke(api, routed).await
+                Box::pin(invoke::invoke(api, routed))
             }
-            Operation::ConverseAlpha1 => conversation::alpha1(api, routed).await,
-            Operation::ConverseAlpha2 => conversation::alpha2(api, routed).await,
-            Operation::GetMetadata => metadata::get(api),
-            Operation::PutMetadata => metadata::put(api, routed).await,
-            Operation::Shutdown => metadata::shutdown(api, &routed),
-            Operation::Healthz => health::healthz(api, &routed),
-            Operation::HealthzOutbound => health::outbound(api),
+            Operation::ConverseAlpha1 => Box::pin(conversation::alpha1(api, routed)),
+            Operation::ConverseAlpha2 => Box::pin(conversation::alpha2(api, routed)),
+            Operation::GetMetadata => Box::pin(ready(metadata::get(api))),
+            Operation::PutMetadata => Box::pin(metadata::put(api, routed)),
+            Operation::Shutdown => Box::pin(ready(metadata::shutdown(api, &routed))),
+            Operation::Healthz => Box::pin(ready(health::healthz(api, &routed))),
+            Operation::HealthzOutbound => Box::pin(ready(health::outbound(api))),
         }
     }
 }

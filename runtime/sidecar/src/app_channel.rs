@@ -4,6 +4,7 @@ use app::{Address, Channel, Health, Protocol};
 use http::HeaderValue;
 use loaded::Pipeline;
 use service::Tasks;
+use telemetry::Metrics;
 
 use crate::{Fatal, Options};
 
@@ -19,7 +20,7 @@ pub(crate) fn health(options: &Options) -> Health {
 pub(crate) fn open(
     options: &Options,
     health: Health,
-    (max_message, pipeline): (usize, Option<Pipeline>),
+    (max_message, pipeline, metrics): (usize, Option<Pipeline>, &Metrics),
     tasks: &Tasks,
 ) -> Result<Option<Channel>, Fatal> {
     let app = &options.app;
@@ -42,6 +43,7 @@ pub(crate) fn open(
         max_headers: options.read_buffer_bytes,
         health_path: app.health_path.clone(),
         pipeline,
+        metrics: metrics.clone(),
     };
     Channel::new(channel, health, tasks).map(Some).map_err(Fatal::new)
 }

@@ -17,6 +17,8 @@ use blocks::subscriptions::Subscriptions;
 use front::{Api, Limits};
 use loaded::LoadedComponents;
 use service::Shutdown;
+use telemetry::Metrics;
+use telemetry::metrics::Operations;
 
 use crate::run::Role;
 use crate::settings;
@@ -28,6 +30,7 @@ pub(crate) struct Foundations<'a> {
     pub(crate) components: LoadedComponents,
     pub(crate) channel: Option<Channel>,
     pub(crate) messages: (PubSub, Subscriptions),
+    pub(crate) metrics: &'a Metrics,
     pub(crate) metadata: Metadata,
     /// Of the sidecar, and of what apps may already ask while their own app is waited for.
     pub(crate) readiness: (Readiness, Readiness),
@@ -36,7 +39,8 @@ pub(crate) struct Foundations<'a> {
 
 /// Every API over these parts.
 pub(crate) fn api(parts: Foundations<'_>) -> Arc<Api> {
-    let Foundations { role, invoker, components, channel, messages, metadata, readiness, intake } = parts;
+    let Foundations { role, invoker, components, channel, messages, metrics, metadata, readiness, intake } = parts;
+    let namespace: Arc<str> = settings::namespace(&role.environment).into();
     let (options, app) = (&role.options, role.options.app_id.as_str());
     let has_subtle = role.configuration.enabled_features().contains(&SUBTLE_FEATURE);
     let (pubsub, subscriptions) = messages;
@@ -44,14 +48,17 @@ pub(crate) fn api(parts: Foundations<'_>) -> Arc<Api> {
     Arc::new(Api {
         app_id: options.app_id.clone(),
         invoker,
-        state: State::new(app.into(), options.namespace.as_str().into(), components.clone()),
+        state: State::new(app.into(), options.namespace.as_str().into(), components.clone())
+            .counted(Operations::state(metrics, &namespace)),
         pubsub,
         subscriptions,
-        secrets: Secrets::new(components.clone(), settings::secret_scopes(&role.configuration)),
-        configuration: ConfigurationApi::new(components.clone(), channel, role.tasks.clone(), intake),
-        conversations: Conversations::new(components.clone()),
+        secrets: Secrets::new(components.clone(), settings::secret_scopes(&role.configuration))
+            .counted(Operations::secrets(metrics, &namespace)),
+        configuration: ConfigurationApi::new(components.clone(), channel, role.tasks.clone(), intake)
+            .counted(Operations::configuration(metrics, &namespace)),
+        conversations: Conversations::new(components.clone()).counted(Operations::conversation(metrics, &namespace)),
         locks: Locks::new(app.into(), components.clone()),
-        crypto: Crypto::new(components, has_subtle),
+        crypto: Crypto::new(components, has_subtle).counted(Operations::crypto(metrics, &namespace)),
         metadata,
         readiness,
         outbound,

@@ -7,6 +7,8 @@ use component::{Clock, Error, ErrorKind, Host, IdentitySource, MetadataItem, Pro
 use loaded::{LoadedComponents, Loader};
 use resources::{Component, Configuration, Placeholders, Resource as _};
 use service::{Environment, Tasks};
+use telemetry::Metrics;
+use telemetry::metrics::names;
 
 use crate::models::Models;
 use crate::{Fatal, Options};
@@ -15,6 +17,7 @@ use crate::{Fatal, Options};
 pub(crate) struct Surroundings<'a> {
     pub(crate) tasks: &'a Tasks,
     pub(crate) identity: Option<Arc<dyn IdentitySource>>,
+    pub(crate) metrics: &'a Metrics,
 }
 
 /// Loads every component of the folders into `components`.
@@ -42,7 +45,11 @@ pub(crate) async fn load(
         cluster: crate::cluster::cluster(environment, surroundings.tasks),
     };
     let loader = Loader::new(components::registry(), host, admission(options, environment), components.clone());
-    loader.load_all(specs).await.map_err(|error| Fatal::new(format!("failed to load components: {error}")))
+    loader.load_all(specs).await.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
+    for loaded in components.list() {
+        surroundings.metrics.counter(&names::COMPONENTS_INITIALISED, &[&loaded.component_type]).add(1);
+    }
+    Ok(())
 }
 
 fn is_permitted(component: &Component, configuration: &Configuration) -> bool {

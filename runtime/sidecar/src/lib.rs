@@ -5,6 +5,7 @@ mod app_channel;
 mod assemble;
 mod cluster;
 mod components;
+mod counting;
 mod discovery;
 mod endpoints;
 mod entry;

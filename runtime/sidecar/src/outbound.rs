@@ -37,7 +37,7 @@ impl Outbound for Client {
             let retry = if error.unsent { Retry::NotProcessed } else { Retry::MaybeProcessed };
             Error::new(ErrorKind::Unavailable, error.message).with_retry(retry)
         })?;
-        Ok(answer.map(service::body::from_incoming))
+        Ok(answer.map(service::body::boxed))
     }
 
     fn trusting(&self, roots: &str) -> Result<Arc<dyn Outbound>, Error> {

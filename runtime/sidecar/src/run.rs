@@ -24,8 +24,8 @@ use crate::found::Found;
 use crate::pipelines::{self, Pipelines};
 use crate::servers::{Serving, Sockets, bind_internal};
 use crate::{
-    Options, access_control, app_channel, components, discovery, endpoints, host, messages, own_identity, providers,
-    settings, variables,
+    Options, access_control, app_channel, components, counting, discovery, endpoints, host, messages, own_identity,
+    providers, settings, variables,
 };
 
 /// Why the role cannot go on.
@@ -109,7 +109,7 @@ fn tell_disabled(options: &Options) {
 /// What a sidecar is started with, and what its parts share.
 pub(crate) struct Role {
     pub(crate) options: Options,
-    environment: Environment,
+    pub(crate) environment: Environment,
     pub(crate) configuration: Configuration,
     access_control: Option<AccessControl>,
     pub(crate) shutdown: Shutdown,
@@ -132,7 +132,7 @@ struct Running {
 impl Role {
     async fn start(&self) -> Result<Running, Fatal> {
         let options = &self.options;
-        let metrics = Metrics::new(&options.app_id, &self.configuration.metric().latency_buckets());
+        let metrics = counting::metrics(options, &self.configuration)?;
         self.serve_metrics(&metrics).await?;
         let internal = bind_internal(options).await?;
         let security = own_identity::obtain(options, &metrics, &self.tasks, &self.shutdown).await?;
@@ -144,12 +144,14 @@ impl Role {
         let own_address = instance.endpoint();
         discovery::register(Arc::clone(&resolver), resolver_name, instance, &self.tasks);
         let found = self.load_resources()?;
-        let components = self.load_components(found.components, security.as_ref()).await?;
+        let components = self.load_components(found.components, (security.as_ref(), &metrics)).await?;
         let Pipelines { server: server_pipeline, app: app_pipeline } =
             pipelines::build(&self.configuration, &components);
-        let endpoints = self.prepare_endpoints(found.http_endpoints, &components, app_pipeline.clone()).await?;
+        let endpoints =
+            self.prepare_endpoints(found.http_endpoints, &components, (app_pipeline.clone(), &metrics)).await?;
         let health = app_channel::health(options);
-        let channel = app_channel::open(options, health.clone(), (self.max_message(), app_pipeline), &self.tasks)?;
+        let channel =
+            app_channel::open(options, health.clone(), (self.max_message(), app_pipeline, &metrics), &self.tasks)?;
         let readiness = Readiness::new();
         let (ready, outbound_ready) = (readiness.target("runtime"), Readiness::new());
         let outbound = outbound_ready.target("app");
@@ -158,6 +160,7 @@ impl Role {
         let connections = own_identity::connections(security.as_ref(), self.lifetimes(), self.tasks.clone());
         let sidecars = Sidecars::new(connections, self.max_message());
         let invoker = self.invoker(channel.clone(), endpoints, (resolution, own_address, sidecars), &address);
+        let invoker = invoker.counted(&metrics);
         let surroundings = messages::Surroundings {
             options,
             environment: &self.environment,
@@ -177,12 +180,13 @@ impl Role {
             components: components.clone(),
             channel: channel.clone(),
             messages: (pubsub, subscriptions.clone()),
+            metrics: &metrics,
             metadata: Metadata::new(providers),
             readiness: (readiness, outbound_ready),
             intake: intake.clone(),
         });
         let tls = own_identity::server_tls(security.as_ref())?;
-        self.open((api, server_pipeline), invoker, (internal, tls), intake.clone()).await?;
+        self.open((api, server_pipeline, &metrics), invoker, (internal, tls), intake.clone()).await?;
         outbound.ready();
         Ok(Running { components, resolver, channel, subscriptions, health, ready, intake })
     }
@@ -190,12 +194,12 @@ impl Role {
     async fn load_components(
         &self,
         found: Result<Vec<resources::Component>, resources::Error>,
-        security: Option<&Security>,
+        (security, metrics): (Option<&Security>, &Metrics),
     ) -> Result<LoadedComponents, Fatal> {
         let found = found.map_err(|error| Fatal::new(format!("failed to load components: {error}")))?;
         let (count, components) = (found.len(), LoadedComponents::default());
-        let surroundings =
-            components::Surroundings { tasks: &self.tasks, identity: security.map(own_identity::offered) };
+        let identity = security.map(own_identity::offered);
+        let surroundings = components::Surroundings { tasks: &self.tasks, identity, metrics };
         let sidecar = (&self.options, &self.environment);
         components::load(sidecar, &self.configuration, found, &components, surroundings).await?;
         tracing::debug!(target: "dapr.runtime", "{count} component resources read");
@@ -206,20 +210,24 @@ impl Role {
         &self,
         found: Result<Vec<resources::HttpEndpoint>, resources::Error>,
         components: &LoadedComponents,
-        pipeline: Option<Pipeline>,
+        (pipeline, metrics): (Option<Pipeline>, &Metrics),
     ) -> Result<Endpoints, Fatal> {
         let found = found.unwrap_or_else(|error| {
             tracing::warn!(target: "dapr.runtime", "failed to load HTTP endpoints: {error}");
             Vec::new()
         });
-        let settings =
-            EndpointSettings { max_headers: self.options.read_buffer_bytes, pipeline, tasks: self.tasks.clone() };
+        let settings = EndpointSettings {
+            max_headers: self.options.read_buffer_bytes,
+            pipeline,
+            metrics: metrics.clone(),
+            tasks: self.tasks.clone(),
+        };
         endpoints::prepare(&self.environment, found, components, settings).await
     }
 
     async fn serve_metrics(&self, metrics: &Metrics) -> Result<(), Fatal> {
         let Some((host, port)) = &self.options.listen.metrics else { return Ok(()) };
-        if !self.configuration.metric().is_enabled() {
+        if !metrics.is_on() {
             return Ok(());
         }
         let bound = service::listen::bind_tcp("metrics", host, *port).await;
@@ -310,7 +318,7 @@ impl Role {
 
     async fn open(
         &self,
-        (api, pipeline): (Arc<Api>, Option<Pipeline>),
+        (api, pipeline, metrics): (Arc<Api>, Option<Pipeline>, &Metrics),
         invoker: Invoker,
         (internal, tls): (service::Listener, Option<ServerTls>),
         intake: Shutdown,
@@ -325,9 +333,14 @@ impl Role {
             access: access.clone(),
             pipeline,
             public: false,
+            metrics: metrics.clone(),
         };
-        let grpc_door = Arc::new(GrpcDoor::new(Arc::clone(&api), &access, options.api_token.clone(), log));
-        let public_door = HttpDoor::new(Arc::clone(&api), HttpOptions { public: true, ..HttpOptions::default() });
+        let grpc_door = GrpcDoor::new(Arc::clone(&api), &access, options.api_token.clone(), log);
+        let grpc_door = Arc::new(grpc_door.counted(metrics));
+        let public_door = HttpDoor::new(
+            Arc::clone(&api),
+            HttpOptions { public: true, metrics: metrics.clone(), ..HttpOptions::default() },
+        );
         let (http_door, public_door) = (Arc::new(HttpDoor::new(api, http)), Arc::new(public_door));
         let serving = Serving { options, shutdown: intake, tasks: self.tasks.clone() };
         for listener in sockets.grpc {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use front::{GrpcDoor, HttpDoor};
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -136,8 +137,7 @@ impl Serving<'_> {
         R: Future<Output = Response<Body>> + Send + 'static,
     {
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = handle(request.map(service::body::from_incoming));
-            async move { Ok::<_, Infallible>(answer.await) }
+            handle(request.map(service::body::from_incoming)).map(Ok::<_, Infallible>)
         });
         let (shutdown, tasks) = (self.shutdown.clone(), self.tasks.clone());
         self.tasks.spawn(name, serve(listener, service, options, shutdown, tasks));

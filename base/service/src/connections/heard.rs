@@ -3,22 +3,26 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
+use super::line::Activity;
+
 /// A stream that tells once when its first byte arrives.
 pub(super) struct Heard<T> {
     stream: T,
     first: Option<oneshot::Sender<()>>,
+    activity: Arc<Activity>,
 }
 
 impl<T> Heard<T> {
-    /// The stream, and what completes with its first byte, or fails when it ends without one.
-    pub(super) fn new(stream: T) -> (Self, oneshot::Receiver<()>) {
+    /// The stream, which tells of what comes, and what completes with its first byte, or fails when it ends without one.
+    pub(super) fn new(stream: T, activity: Arc<Activity>) -> (Self, oneshot::Receiver<()>) {
         let (first, heard) = oneshot::channel();
-        (Self { stream, first: Some(first) }, heard)
+        (Self { stream, first: Some(first), activity }, heard)
     }
 }
 
@@ -30,11 +34,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
-        if let Some(first) = self.first.take()
-            && buffer.filled().len() > before
-        {
-            // Whoever dialled may have given up.
-            let _ = first.send(());
+        if buffer.filled().len() > before {
+            self.activity.arrived();
+            if let Some(first) = self.first.take() {
+                // Whoever dialled may have given up.
+                let _ = first.send(());
+            }
         }
         Poll::Ready(read)
     }

@@ -21,34 +21,77 @@ const KEPT: usize = 64 << 10;
 /// What stays here of a request that was given to a connection.
 pub(super) struct Kept {
     parts: Parts,
-    lent: Arc<Mutex<Lent>>,
+    rest: Rest,
+}
+
+enum Rest {
+    /// All of its body was sent.
+    Whole(Sent),
+    /// Its body is still being sent.
+    Lent(Arc<Mutex<Lent>>),
 }
 
 struct Lent {
     /// None once it was taken back.
     body: Option<Body>,
-    /// What was sent; none once it is too much, or not needed any more.
-    sent: Option<VecDeque<Bytes>>,
+    sent: Sent,
+}
+
+/// The bytes of a body that were sent, as far as they are kept.
+pub(super) struct Sent {
+    /// None once it is too much, or not needed any more.
+    pieces: Option<VecDeque<Bytes>>,
     length: usize,
 }
 
-/// Splits a request: what stays, and what a connection is given.
-pub(super) fn lend(request: Request<Body>) -> (Kept, Request<Body>) {
-    let (parts, body) = request.into_parts();
-    let lent = Arc::new(Mutex::new(Lent { body: Some(body), sent: Some(VecDeque::new()), length: 0 }));
+impl Default for Sent {
+    fn default() -> Self {
+        Self { pieces: Some(VecDeque::new()), length: 0 }
+    }
+}
+
+impl Sent {
+    /// Remembers what is sent now; trailers and errors end it: such a request is not sent again.
+    pub(super) fn keep(&mut self, frame: &Result<Frame<Bytes>, BoxError>) {
+        let Some(pieces) = &mut self.pieces else { return };
+        let data = frame.as_ref().ok().and_then(Frame::data_ref);
+        self.length = self.length.saturating_add(data.map_or(usize::MAX, Bytes::len));
+        match data {
+            Some(data) if self.length <= KEPT => pieces.push_back(data.clone()),
+            _ => self.pieces = None,
+        }
+    }
+
+    /// Whether more can be sent and kept.
+    pub(super) fn has_room(&self) -> bool {
+        self.length < KEPT
+    }
+}
+
+/// Splits a request of whose body something was sent: what stays, and the rest of the body, which a connection is given.
+pub(super) fn lend(parts: Parts, body: Body, sent: Sent) -> (Kept, Body) {
+    let lent = Arc::new(Mutex::new(Lent { body: Some(body), sent }));
     let given = crate::body::boxed(Given(Arc::clone(&lent)));
-    (Kept { parts: parts.clone(), lent }, Request::from_parts(parts, given))
+    (Kept { parts, rest: Rest::Lent(lent) }, given)
 }
 
 impl Kept {
+    /// What stays of a request that was sent whole.
+    pub(super) fn whole(parts: Parts, sent: Sent) -> Self {
+        Self { parts, rest: Rest::Whole(sent) }
+    }
+
     /// The request as it was before, whatever was sent of its body; none if that was too much. The connection that still
     /// holds the other half finds it broken.
-    pub(super) fn take_back(self) -> Option<Request<Body>> {
-        let mut lent = lock(&self.lent);
-        let sent = lent.sent.take()?;
-        let rest = lent.body.take()?;
-        drop(lent);
-        let body = if sent.is_empty() { rest } else { crate::body::boxed(Again { sent, rest }) };
+    pub(super) fn take_back(mut self) -> Option<Request<Body>> {
+        let (pieces, rest) = match &mut self.rest {
+            Rest::Whole(sent) => (sent.pieces.take()?, crate::body::empty()),
+            Rest::Lent(lent) => {
+                let mut lent = lock(lent);
+                (lent.sent.pieces.take()?, lent.body.take()?)
+            }
+        };
+        let body = if pieces.is_empty() { rest } else { crate::body::boxed(Again { sent: pieces, rest }) };
         Some(Request::from_parts(self.parts.clone(), body))
     }
 }
@@ -56,7 +99,9 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         // The answer has begun: the rest of the body streams without being kept.
-        lock(&self.lent).sent = None;
+        if let Rest::Lent(lent) = &self.rest {
+            lock(lent).sent.pieces = None;
+        }
     }
 }
 
@@ -73,10 +118,8 @@ impl http_body::Body for Given {
             return Poll::Ready(Some(Err("the request was taken back".into())));
         };
         let frame = ready!(Pin::new(body).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => lent.keep(frame.data_ref()),
-            Some(Err(_)) => lent.sent = None,
-            None => {}
+        if let Some(frame) = &frame {
+            lent.sent.keep(frame);
         }
         Poll::Ready(frame)
     }
@@ -87,18 +130,6 @@ impl http_body::Body for Given {
 
     fn size_hint(&self) -> SizeHint {
         lock(&self.0).body.as_ref().map_or_else(SizeHint::default, http_body::Body::size_hint)
-    }
-}
-
-impl Lent {
-    /// Remembers what was sent; trailers end it, since no request here has any.
-    fn keep(&mut self, data: Option<&Bytes>) {
-        let Some(sent) = &mut self.sent else { return };
-        self.length = self.length.saturating_add(data.map_or(usize::MAX, Bytes::len));
-        match data {
-            Some(data) if self.length <= KEPT => sent.push_back(data.clone()),
-            _ => self.sent = None,
-        }
     }
 }
 
@@ -154,36 +185,51 @@ mod tests {
     async fn a_request_comes_back_whole_wherever_its_body_stood() {
         for polled in 0..4 {
             let request = Request::builder().header("x-own", "1").body(pieces(&[1, 2])).unwrap();
-            let (kept, mut given) = lend(request);
+            let (parts, body) = request.into_parts();
+            let (kept, mut given) = lend(parts, body, Sent::default());
             assert_eq!(given.size_hint().exact(), Some(6));
             for _ in 0..polled {
-                given.body_mut().frame().await.unwrap().unwrap();
+                given.frame().await.unwrap().unwrap();
             }
             let back = kept.take_back().unwrap();
             assert_eq!(back.headers()["x-own"], "1");
             assert_eq!(back.size_hint().exact(), Some(6));
             assert!(!back.is_end_stream());
             assert_eq!(read(back.into_body()).await, 6);
-            assert!(given.body_mut().frame().await.unwrap().is_err(), "the other half is broken");
+            assert!(given.frame().await.unwrap().is_err(), "the other half is broken");
         }
     }
 
     #[tokio::test]
     async fn a_long_body_is_not_kept() {
-        let (kept, mut given) = lend(Request::new(pieces(&[KEPT, 1])));
-        given.body_mut().frame().await.unwrap().unwrap();
-        given.body_mut().frame().await.unwrap().unwrap();
+        let (parts, body) = Request::new(pieces(&[KEPT, 1])).into_parts();
+        let (kept, mut given) = lend(parts, body, Sent::default());
+        given.frame().await.unwrap().unwrap();
+        given.frame().await.unwrap().unwrap();
         assert!(kept.take_back().is_none());
-        assert_eq!(read(given.into_body()).await, 3, "it streams on");
+        assert_eq!(read(given).await, 3, "it streams on");
     }
 
     #[tokio::test]
     async fn nothing_is_kept_once_the_answer_has_begun() {
-        let (kept, mut given) = lend(Request::new(pieces(&[1, 2])));
-        let lent = Arc::clone(&kept.lent);
-        given.body_mut().frame().await.unwrap().unwrap();
+        let (parts, body) = Request::new(pieces(&[1, 2])).into_parts();
+        let (kept, mut given) = lend(parts, body, Sent::default());
+        let Rest::Lent(lent) = &kept.rest else { panic!("it is lent") };
+        let lent = Arc::clone(lent);
+        given.frame().await.unwrap().unwrap();
         drop(kept);
-        given.body_mut().frame().await.unwrap().unwrap();
-        assert!(lock(&lent).sent.is_none());
+        given.frame().await.unwrap().unwrap();
+        assert!(lock(&lent).sent.pieces.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_sent_whole_comes_back_whole() {
+        let (parts, mut body) = Request::new(pieces(&[1, 2])).into_parts();
+        let mut sent = Sent::default();
+        while let Some(frame) = body.frame().await {
+            sent.keep(&frame);
+        }
+        let back = Kept::whole(parts, sent).take_back().unwrap();
+        assert_eq!(read(back.into_body()).await, 6);
     }
 }

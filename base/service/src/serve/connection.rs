@@ -22,6 +22,7 @@ use super::header_timer::{Counted, HeaderTimer};
 use super::tls::{self, Proof};
 use super::upgrade::{self, Asked, Upgrade};
 use super::{ConnectionInfo, Handler, ServeOptions};
+use crate::gather::gather;
 use crate::{Body, Shutdown, Stream, Tasks, body};
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
@@ -170,8 +171,9 @@ impl Connection {
             let connection = Arc::clone(&for_requests);
             async move { connection.answer(request).await }
         });
-        let connection = builder.serve_connection(TokioIo::new(io), service);
-        this.until_done(connection, http2::Connection::graceful_shutdown).await;
+        let (io, gathering) = gather(io);
+        let connection = gathering.drive(builder.serve_connection(TokioIo::new(io), service));
+        this.until_done(connection, |driven| driven.get_mut().connection().graceful_shutdown()).await;
     }
 
     /// Drives a connection to its end; after a stop was requested, for at most the drain limit.

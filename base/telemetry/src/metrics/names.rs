@@ -25,10 +25,24 @@ pub struct Family {
     pub kind: Kind,
     /// One sentence for the scrape.
     pub help: &'static str,
+    /// Which label has values that clients choose: of such a family only so many series are kept apart.
+    pub open: Option<usize>,
+    /// Whether the label [`APP_ID`] names who called, rather than this app.
+    pub names_caller: bool,
 }
 
+/// The label that names an app.
+pub const APP_ID: &str = "app_id";
+
 const fn family(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> Family {
-    Family { name, labels, kind, help }
+    Family { name, labels, kind, help, open: None, names_caller: false }
+}
+
+impl Family {
+    /// The same, with values that clients choose at this place among its labels.
+    const fn open(self, label: usize) -> Self {
+        Self { open: Some(label), ..self }
+    }
 }
 
 /// Milliseconds.
@@ -58,145 +72,279 @@ pub const SIZE_BUCKETS: &[f64] = &[
     4.0 * GIB,
 ];
 
-/// Components loaded.
-pub const COMPONENTS_LOADED: Family =
-    family("dapr_runtime_component_loaded", Kind::Counter, &["app_id"], "Components loaded.");
-
 /// Components initialised; value: component type.
 pub const COMPONENTS_INITIALISED: Family = family(
     "dapr_runtime_component_init_total",
     Kind::Counter,
-    &["app_id", "component"],
+    &[APP_ID, "component"],
     "Components initialised, by type.",
-);
-
-/// Components that failed to start; values: component type, reason, component name.
-pub const COMPONENTS_FAILED: Family = family(
-    "dapr_runtime_component_init_fail_total",
-    Kind::Counter,
-    &["app_id", "component", "reason", "componentName"],
-    "Components that could not be initialised.",
 );
 
 /// Invocations sent to other apps; values: destination app, type (`unary` or `streaming`).
 pub const SERVICE_INVOCATION_REQUESTS_SENT: Family = family(
     "dapr_runtime_service_invocation_req_sent_total",
     Kind::Counter,
-    &["app_id", "dst_app_id", "type"],
+    &[APP_ID, "dst_app_id", "type"],
     "Requests sent to other apps.",
-);
+)
+.open(1);
 
 /// Invocations received; value: source app.
 pub const SERVICE_INVOCATION_REQUESTS_RECEIVED: Family = family(
     "dapr_runtime_service_invocation_req_recv_total",
     Kind::Counter,
-    &["app_id", "src_app_id"],
+    &[APP_ID, "src_app_id"],
     "Requests received from other apps.",
-);
+)
+.open(1);
 
 /// Answers sent; values: destination app, status.
 pub const SERVICE_INVOCATION_RESPONSES_SENT: Family = family(
     "dapr_runtime_service_invocation_res_sent_total",
     Kind::Counter,
-    &["app_id", "dst_app_id", "status"],
+    &[APP_ID, "dst_app_id", "status"],
     "Responses sent to other apps.",
-);
+)
+.open(1);
 
 /// Answers received; values: source app, status, type (`unary` or `streaming`).
 pub const SERVICE_INVOCATION_RESPONSES_RECEIVED: Family = family(
     "dapr_runtime_service_invocation_res_recv_total",
     Kind::Counter,
-    &["app_id", "src_app_id", "status", "type"],
+    &[APP_ID, "src_app_id", "status", "type"],
     "Responses received from other apps.",
-);
+)
+.open(1);
 
 /// Time to the answer; values: source app, status.
 pub const SERVICE_INVOCATION_RESPONSE_LATENCY: Family = family(
     "dapr_runtime_service_invocation_res_recv_latency_ms",
     Kind::Latency,
-    &["app_id", "src_app_id", "status"],
+    &[APP_ID, "src_app_id", "status"],
     "Milliseconds from a request to another app to its response.",
-);
+)
+.open(1);
 
-/// HTTP requests begun; values: method, path, status.
-pub const HTTP_SERVER_REQUESTS: Family = family(
-    "dapr_http_server_request_count",
-    Kind::Counter,
-    &["app_id", "method", "path", "status"],
-    "HTTP requests to the API.",
-);
+const HTTP_LABELS: &[&str] = &[APP_ID, "method", "path", "status"];
 
-/// HTTP requests answered; values: method, path, status.
-pub const HTTP_SERVER_RESPONSES: Family = family(
-    "dapr_http_server_response_count",
-    Kind::Counter,
-    &["app_id", "method", "path", "status"],
-    "HTTP responses of the API.",
-);
+/// HTTP requests to the API; values: method, path, status.
+pub const HTTP_SERVER_REQUESTS: Family =
+    family("dapr_http_server_request_count", Kind::Counter, HTTP_LABELS, "HTTP requests to the API.").open(2);
+
+/// The same number again, where paths are told apart; values: method, path, status.
+pub const HTTP_SERVER_RESPONSES: Family =
+    family("dapr_http_server_response_count", Kind::Counter, HTTP_LABELS, "HTTP responses of the API.").open(2);
 
 /// Time of HTTP requests; values: method, path, status.
-pub const HTTP_SERVER_LATENCY: Family = family(
-    "dapr_http_server_latency",
-    Kind::Latency,
-    &["app_id", "method", "path", "status"],
-    "Milliseconds per HTTP request to the API.",
-);
+pub const HTTP_SERVER_LATENCY: Family =
+    family("dapr_http_server_latency", Kind::Latency, HTTP_LABELS, "Milliseconds per HTTP request to the API.").open(2);
 
 /// Bytes of HTTP request bodies.
 pub const HTTP_SERVER_REQUEST_BYTES: Family =
-    family("dapr_http_server_request_bytes", Kind::Size, &["app_id"], "Bytes of HTTP request bodies.");
+    family("dapr_http_server_request_bytes", Kind::Size, &[APP_ID], "Bytes of HTTP request bodies.");
 
 /// Bytes of HTTP response bodies.
 pub const HTTP_SERVER_RESPONSE_BYTES: Family =
-    family("dapr_http_server_response_bytes", Kind::Size, &["app_id"], "Bytes of HTTP response bodies.");
+    family("dapr_http_server_response_bytes", Kind::Size, &[APP_ID], "Bytes of HTTP response bodies.");
+
+/// Bytes of bodies sent to HTTP apps; values: method, path, status (always empty).
+pub const HTTP_CLIENT_SENT_BYTES: Family =
+    family("dapr_http_client_sent_bytes", Kind::Size, HTTP_LABELS, "Bytes of HTTP request bodies sent to apps.")
+        .open(2);
+
+/// Bytes of bodies that HTTP apps answered.
+pub const HTTP_CLIENT_RECEIVED_BYTES: Family =
+    family("dapr_http_client_received_bytes", Kind::Size, &[APP_ID], "Bytes of HTTP response bodies of apps.");
+
+/// Calls of HTTP apps; values: method, path, status.
+pub const HTTP_CLIENT_COMPLETED: Family =
+    family("dapr_http_client_completed_count", Kind::Counter, HTTP_LABELS, "HTTP requests answered by apps.").open(2);
+
+/// Time of such calls; values: method, path, status.
+pub const HTTP_CLIENT_LATENCY: Family = family(
+    "dapr_http_client_roundtrip_latency",
+    Kind::Latency,
+    HTTP_LABELS,
+    "Milliseconds per HTTP request to an app.",
+)
+.open(2);
+
+/// Health probes of HTTP apps; value: status.
+pub const HTTP_PROBES: Family = family(
+    "dapr_http_healthprobes_completed_count",
+    Kind::Counter,
+    &[APP_ID, "status"],
+    "Health probes of the app over HTTP.",
+);
+
+/// Time of such probes; value: status.
+pub const HTTP_PROBE_LATENCY: Family = family(
+    "dapr_http_healthprobes_roundtrip_latency",
+    Kind::Latency,
+    &[APP_ID, "status"],
+    "Milliseconds per health probe of the app over HTTP.",
+);
+
+const GRPC_SERVER_LABELS: &[&str] = &[APP_ID, "grpc_server_method", "grpc_server_status"];
+const GRPC_CLIENT_LABELS: &[&str] = &[APP_ID, "grpc_client_method", "grpc_client_status"];
 
 /// gRPC calls answered; values: method, status.
-pub const GRPC_SERVER_COMPLETED: Family = family(
-    "dapr_grpc_io_server_completed_rpcs",
-    Kind::Counter,
-    &["app_id", "grpc_server_method", "grpc_server_status"],
-    "gRPC calls answered.",
-);
+pub const GRPC_SERVER_COMPLETED: Family =
+    family("dapr_grpc_io_server_completed_rpcs", Kind::Counter, GRPC_SERVER_LABELS, "gRPC calls answered.").open(1);
 
 /// Time of gRPC calls; values: method, status.
-pub const GRPC_SERVER_LATENCY: Family = family(
-    "dapr_grpc_io_server_server_latency",
+pub const GRPC_SERVER_LATENCY: Family =
+    family("dapr_grpc_io_server_server_latency", Kind::Latency, GRPC_SERVER_LABELS, "Milliseconds per gRPC call.")
+        .open(1);
+
+/// Bytes of the messages of requests; value: method.
+pub const GRPC_SERVER_RECEIVED_BYTES: Family = family(
+    "dapr_grpc_io_server_received_bytes_per_rpc",
+    Kind::Size,
+    &[APP_ID, "grpc_server_method"],
+    "Bytes received per gRPC call.",
+)
+.open(1);
+
+/// Bytes of the messages of answers; value: method.
+pub const GRPC_SERVER_SENT_BYTES: Family = family(
+    "dapr_grpc_io_server_sent_bytes_per_rpc",
+    Kind::Size,
+    &[APP_ID, "grpc_server_method"],
+    "Bytes sent per gRPC call.",
+)
+.open(1);
+
+/// gRPC calls of the app; values: method, status.
+pub const GRPC_CLIENT_COMPLETED: Family =
+    family("dapr_grpc_io_client_completed_rpcs", Kind::Counter, GRPC_CLIENT_LABELS, "gRPC calls made.");
+
+/// Time of such calls; values: method, status.
+pub const GRPC_CLIENT_LATENCY: Family = family(
+    "dapr_grpc_io_client_roundtrip_latency",
     Kind::Latency,
-    &["app_id", "grpc_server_method", "grpc_server_status"],
-    "Milliseconds per gRPC call.",
+    GRPC_CLIENT_LABELS,
+    "Milliseconds per gRPC call made.",
 );
 
-/// Calls to a state component; values: component, namespace, operation, success.
-pub const COMPONENT_STATE_CALLS: Family = family(
-    "dapr_component_state_count",
-    Kind::Counter,
-    &["app_id", "component", "namespace", "operation", "success"],
-    "Calls to state components.",
+/// Bytes of the messages of such calls; value: method.
+pub const GRPC_CLIENT_SENT_BYTES: Family = family(
+    "dapr_grpc_io_client_sent_bytes_per_rpc",
+    Kind::Size,
+    &[APP_ID, "grpc_client_method"],
+    "Bytes sent per gRPC call made.",
 );
+
+/// Bytes of the messages of answers to such calls; value: method.
+pub const GRPC_CLIENT_RECEIVED_BYTES: Family = family(
+    "dapr_grpc_io_client_received_bytes_per_rpc",
+    Kind::Size,
+    &[APP_ID, "grpc_client_method"],
+    "Bytes received per gRPC call made.",
+);
+
+/// Health probes of gRPC apps; value: status.
+pub const GRPC_PROBES: Family = family(
+    "dapr_grpc_io_healthprobes_completed_count",
+    Kind::Counter,
+    &[APP_ID, "grpc_client_status"],
+    "Health probes of the app over gRPC.",
+);
+
+/// Time of such probes; value: status.
+pub const GRPC_PROBE_LATENCY: Family = family(
+    "dapr_grpc_io_healthprobes_roundtrip_latency",
+    Kind::Latency,
+    &[APP_ID, "grpc_client_status"],
+    "Milliseconds per health probe of the app over gRPC.",
+);
+
+const OPERATION_LABELS: &[&str] = &[APP_ID, "component", "namespace", "operation", "success"];
+
+/// Calls to a state component; values: component, namespace, operation, success.
+pub const COMPONENT_STATE_CALLS: Family =
+    family("dapr_component_state_count", Kind::Counter, OPERATION_LABELS, "Calls to state components.");
 
 /// Time of calls to a state component; values as in [`COMPONENT_STATE_CALLS`].
 pub const COMPONENT_STATE_LATENCY: Family = family(
     "dapr_component_state_latencies",
     Kind::Latency,
-    &["app_id", "component", "namespace", "operation", "success"],
+    OPERATION_LABELS,
     "Milliseconds per call to a state component.",
 );
 
 /// Calls to a secret component; values as in [`COMPONENT_STATE_CALLS`].
-pub const COMPONENT_SECRET_CALLS: Family = family(
-    "dapr_component_secret_count",
-    Kind::Counter,
-    &["app_id", "component", "namespace", "operation", "success"],
-    "Calls to secret components.",
-);
+pub const COMPONENT_SECRET_CALLS: Family =
+    family("dapr_component_secret_count", Kind::Counter, OPERATION_LABELS, "Calls to secret components.");
 
 /// Time of calls to a secret component; values as in [`COMPONENT_STATE_CALLS`].
 pub const COMPONENT_SECRET_LATENCY: Family = family(
     "dapr_component_secret_latencies",
     Kind::Latency,
-    &["app_id", "component", "namespace", "operation", "success"],
+    OPERATION_LABELS,
     "Milliseconds per call to a secret component.",
 );
+
+/// Calls to a configuration component; values as in [`COMPONENT_STATE_CALLS`].
+pub const COMPONENT_CONFIGURATION_CALLS: Family =
+    family("dapr_component_configuration_count", Kind::Counter, OPERATION_LABELS, "Calls to configuration components.");
+
+/// Time of calls to a configuration component; values as in [`COMPONENT_STATE_CALLS`].
+pub const COMPONENT_CONFIGURATION_LATENCY: Family = family(
+    "dapr_component_configuration_latencies",
+    Kind::Latency,
+    OPERATION_LABELS,
+    "Milliseconds per call to a configuration component.",
+);
+
+/// Calls to a component of cryptography; values as in [`COMPONENT_STATE_CALLS`].
+pub const COMPONENT_CRYPTO_CALLS: Family =
+    family("dapr_component_crypto_count", Kind::Counter, OPERATION_LABELS, "Calls to cryptography components.");
+
+/// Time of calls to a component of cryptography; values as in [`COMPONENT_STATE_CALLS`].
+pub const COMPONENT_CRYPTO_LATENCY: Family = family(
+    "dapr_component_crypto_latencies",
+    Kind::Latency,
+    OPERATION_LABELS,
+    "Milliseconds per call to a cryptography component.",
+);
+
+/// Calls to a language model; values: component, namespace, success.
+pub const COMPONENT_CONVERSATION_CALLS: Family = family(
+    "dapr_component_conversation_count",
+    Kind::Counter,
+    &[APP_ID, "component", "namespace", "success"],
+    "Calls to conversation components.",
+);
+
+/// Time of calls to a language model; values as in [`COMPONENT_CONVERSATION_CALLS`].
+pub const COMPONENT_CONVERSATION_LATENCY: Family = family(
+    "dapr_component_conversation_latencies",
+    Kind::Latency,
+    &[APP_ID, "component", "namespace", "success"],
+    "Milliseconds per call to a conversation component.",
+);
+
+const fn policy(name: &'static str, help: &'static str) -> Family {
+    let family = family(name, Kind::Counter, &[APP_ID, "namespace", "trustDomain"], help);
+    Family { names_caller: true, ..family }.open(0)
+}
+
+/// Calls that the policy of their caller let pass; values: the caller's app, namespace and trust domain.
+pub const POLICY_ALLOWED: Family =
+    policy("dapr_runtime_acl_app_policy_action_allowed_total", "Calls allowed by the policy of their caller.");
+
+/// Calls that the policy of their caller refused; values as in [`POLICY_ALLOWED`].
+pub const POLICY_BLOCKED: Family =
+    policy("dapr_runtime_acl_app_policy_action_blocked_total", "Calls refused by the policy of their caller.");
+
+/// Calls that the default of the list let pass; values as in [`POLICY_ALLOWED`].
+pub const DEFAULT_ALLOWED: Family =
+    policy("dapr_runtime_acl_global_policy_action_allowed_total", "Calls allowed by the default of the list.");
+
+/// Calls that the default of the list refused; values as in [`POLICY_ALLOWED`].
+pub const DEFAULT_BLOCKED: Family =
+    policy("dapr_runtime_acl_global_policy_action_blocked_total", "Calls refused by the default of the list.");
 
 /// Messages published; values: component, namespace, success, topic.
 pub const PUBSUB_EGRESS: Family = family(
@@ -204,7 +352,8 @@ pub const PUBSUB_EGRESS: Family = family(
     Kind::Counter,
     PUBSUB_EGRESS_LABELS,
     "Messages published to pub/sub components.",
-);
+)
+.open(4);
 
 /// Time of publishing a message; values as in [`PUBSUB_EGRESS`].
 pub const PUBSUB_EGRESS_LATENCIES: Family = family(
@@ -212,7 +361,8 @@ pub const PUBSUB_EGRESS_LATENCIES: Family = family(
     Kind::Latency,
     PUBSUB_EGRESS_LABELS,
     "Milliseconds per message published to a pub/sub component.",
-);
+)
+.open(4);
 
 /// Requests to publish many messages; values as in [`PUBSUB_EGRESS`].
 pub const PUBSUB_EGRESS_BULK: Family = family(
@@ -220,7 +370,8 @@ pub const PUBSUB_EGRESS_BULK: Family = family(
     Kind::Counter,
     PUBSUB_EGRESS_LABELS,
     "Bulk requests to pub/sub components.",
-);
+)
+.open(4);
 
 /// Messages published by such requests; values as in [`PUBSUB_EGRESS`].
 pub const PUBSUB_EGRESS_BULK_EVENTS: Family = family(
@@ -228,7 +379,8 @@ pub const PUBSUB_EGRESS_BULK_EVENTS: Family = family(
     Kind::Counter,
     PUBSUB_EGRESS_LABELS,
     "Messages published to pub/sub components by bulk requests.",
-);
+)
+.open(4);
 
 /// Time of publishing many messages; values as in [`PUBSUB_EGRESS`].
 pub const PUBSUB_EGRESS_BULK_LATENCIES: Family = family(
@@ -236,9 +388,10 @@ pub const PUBSUB_EGRESS_BULK_LATENCIES: Family = family(
     Kind::Latency,
     PUBSUB_EGRESS_LABELS,
     "Milliseconds per bulk request to a pub/sub component.",
-);
+)
+.open(4);
 
-const PUBSUB_EGRESS_LABELS: &[&str] = &["app_id", "component", "namespace", "success", "topic"];
+const PUBSUB_EGRESS_LABELS: &[&str] = &[APP_ID, "component", "namespace", "success", "topic"];
 
 /// Messages that came in; values: component, namespace, process status, status, topic.
 pub const PUBSUB_INGRESS: Family = family(
@@ -246,7 +399,8 @@ pub const PUBSUB_INGRESS: Family = family(
     Kind::Counter,
     PUBSUB_INGRESS_LABELS,
     "Messages that came in from pub/sub components, by what became of them.",
-);
+)
+.open(5);
 
 /// Time the app took for a message; values as in [`PUBSUB_INGRESS`].
 pub const PUBSUB_INGRESS_LATENCIES: Family = family(
@@ -254,7 +408,8 @@ pub const PUBSUB_INGRESS_LATENCIES: Family = family(
     Kind::Latency,
     PUBSUB_INGRESS_LABELS,
     "Milliseconds the app took for a message.",
-);
+)
+.open(5);
 
 /// Calls to the app with many messages; values: component, namespace, process status (empty), topic.
 pub const PUBSUB_INGRESS_BULK: Family = family(
@@ -262,7 +417,8 @@ pub const PUBSUB_INGRESS_BULK: Family = family(
     Kind::Counter,
     PUBSUB_INGRESS_BULK_LABELS,
     "Calls to the app with many messages.",
-);
+)
+.open(4);
 
 /// Messages of such calls; values: component, namespace, process status, topic.
 pub const PUBSUB_INGRESS_BULK_EVENTS: Family = family(
@@ -270,7 +426,8 @@ pub const PUBSUB_INGRESS_BULK_EVENTS: Family = family(
     Kind::Counter,
     PUBSUB_INGRESS_BULK_LABELS,
     "Messages of calls with many messages, by what became of them.",
-);
+)
+.open(4);
 
 /// Time the app took for many messages; values as in [`PUBSUB_INGRESS_BULK`].
 pub const PUBSUB_INGRESS_BULK_LATENCIES: Family = family(
@@ -278,28 +435,25 @@ pub const PUBSUB_INGRESS_BULK_LATENCIES: Family = family(
     Kind::Latency,
     PUBSUB_INGRESS_BULK_LABELS,
     "Milliseconds the app took for many messages.",
-);
+)
+.open(4);
 
-const PUBSUB_INGRESS_LABELS: &[&str] = &["app_id", "component", "namespace", "process_status", "status", "topic"];
-const PUBSUB_INGRESS_BULK_LABELS: &[&str] = &["app_id", "component", "namespace", "process_status", "topic"];
-
-/// Errors answered, when recording them is enabled; values: error code, category.
-pub const ERROR_CODES: Family =
-    family("dapr_error_code_total", Kind::Counter, &["app_id", "error_code", "category"], "Errors answered, by code.");
+const PUBSUB_INGRESS_LABELS: &[&str] = &[APP_ID, "component", "namespace", "process_status", "status", "topic"];
+const PUBSUB_INGRESS_BULK_LABELS: &[&str] = &[APP_ID, "component", "namespace", "process_status", "topic"];
 
 /// First identities obtained from sentry.
 pub const MTLS_INITIALISED: Family =
-    family("dapr_runtime_mtls_init_total", Kind::Counter, &["app_id"], "First identities obtained from sentry.");
+    family("dapr_runtime_mtls_init_total", Kind::Counter, &[APP_ID], "First identities obtained from sentry.");
 
 /// Identities renewed.
 pub const MTLS_ROTATED: Family =
-    family("dapr_runtime_mtls_workload_cert_rotated_total", Kind::Counter, &["app_id"], "Identities renewed.");
+    family("dapr_runtime_mtls_workload_cert_rotated_total", Kind::Counter, &[APP_ID], "Identities renewed.");
 
 /// Identities that could not be obtained or renewed; values: why.
 pub const MTLS_ROTATION_FAILED: Family = family(
     "dapr_runtime_mtls_workload_cert_rotated_fail_total",
     Kind::Counter,
-    &["app_id", "reason"],
+    &[APP_ID, "reason"],
     "Identities that could not be obtained or renewed.",
 );
 
@@ -334,46 +488,3 @@ pub const SENTRY_ISSUER_EXPIRY: Family = family(
     &[],
     "Unix time when the issuer certificate expires.",
 );
-
-/// Every family above.
-pub const ALL: &[&Family] = &[
-    &COMPONENTS_LOADED,
-    &COMPONENTS_INITIALISED,
-    &COMPONENTS_FAILED,
-    &SERVICE_INVOCATION_REQUESTS_SENT,
-    &SERVICE_INVOCATION_REQUESTS_RECEIVED,
-    &SERVICE_INVOCATION_RESPONSES_SENT,
-    &SERVICE_INVOCATION_RESPONSES_RECEIVED,
-    &SERVICE_INVOCATION_RESPONSE_LATENCY,
-    &HTTP_SERVER_REQUESTS,
-    &HTTP_SERVER_RESPONSES,
-    &HTTP_SERVER_LATENCY,
-    &HTTP_SERVER_REQUEST_BYTES,
-    &HTTP_SERVER_RESPONSE_BYTES,
-    &GRPC_SERVER_COMPLETED,
-    &GRPC_SERVER_LATENCY,
-    &COMPONENT_STATE_CALLS,
-    &COMPONENT_STATE_LATENCY,
-    &COMPONENT_SECRET_CALLS,
-    &COMPONENT_SECRET_LATENCY,
-    &PUBSUB_EGRESS,
-    &PUBSUB_EGRESS_LATENCIES,
-    &PUBSUB_EGRESS_BULK,
-    &PUBSUB_EGRESS_BULK_EVENTS,
-    &PUBSUB_EGRESS_BULK_LATENCIES,
-    &PUBSUB_INGRESS,
-    &PUBSUB_INGRESS_LATENCIES,
-    &PUBSUB_INGRESS_BULK,
-    &PUBSUB_INGRESS_BULK_EVENTS,
-    &PUBSUB_INGRESS_BULK_LATENCIES,
-    &ERROR_CODES,
-    &MTLS_INITIALISED,
-    &MTLS_ROTATED,
-    &MTLS_ROTATION_FAILED,
-    &SENTRY_SIGN_REQUESTS,
-    &SENTRY_SIGN_SUCCESSES,
-    &SENTRY_SIGN_FAILURES,
-    &SENTRY_OWN_FAILURES,
-    &SENTRY_ISSUER_CHANGES,
-    &SENTRY_ISSUER_EXPIRY,
-];

@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::http::HeaderMap;
-use ::http::uri::PathAndQuery;
 use call::Failure;
 use telemetry::SpanContext;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
-use tonic_prost::ProstCodec;
 use wire::runtime::topic_event_response::TopicEventResponseStatus as Told;
 use wire::runtime::{TopicEventBulkRequest, TopicEventBulkResponse, TopicEventResponse};
 
@@ -125,8 +123,7 @@ impl GrpcChannel {
             status.set_source(Arc::new(error));
             status
         })?;
-        let codec: ProstCodec<M, A> = ProstCodec::default();
-        client.unary(request, PathAndQuery::from_static(path), codec).await.map(tonic::Response::into_inner)
+        self.counted(path, request, &mut client).await
     }
 }
 

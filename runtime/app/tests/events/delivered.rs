@@ -22,6 +22,7 @@ pub(crate) fn options(port: u16, protocol: Protocol) -> Options {
         max_headers: 4 << 10,
         health_path: "/healthz".into(),
         pipeline: None,
+        metrics: telemetry::Metrics::off(),
     }
 }
 

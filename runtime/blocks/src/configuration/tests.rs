@@ -221,6 +221,7 @@ async fn app(statuses: &'static [u16]) -> (Channel, mpsc::Receiver<String>) {
         max_headers: 64 << 10,
         health_path: String::new(),
         pipeline: None,
+        metrics: telemetry::Metrics::off(),
     };
     (Channel::new(options, app::Health::always(), &Tasks::new()).unwrap(), receiver)
 }

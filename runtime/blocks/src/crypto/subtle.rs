@@ -51,7 +51,8 @@ impl Provider {
     /// # Errors
     /// `PublicKey`.
     pub async fn public_key(&self, context: &CallContext, key: &str, format: KeyFormat) -> Result<String, Error> {
-        let got = self.pinned.call(context, "get key", |backend| backend.public_key(context, key, format)).await;
+        let got = self.pinned.call(context, "get key", |backend| backend.public_key(context, key, format));
+        let got = self.counts.watch(&self.name, "get", got).await;
         got.map_err(|error: component::Error| Error::PublicKey { key: key.to_owned(), message: error.to_string() })
     }
 
@@ -66,7 +67,8 @@ impl Provider {
         plaintext: &[u8],
     ) -> Result<Encrypted, Error> {
         let using = subtle.using();
-        let made = self.pinned.call(context, "encrypt", |backend| backend.encrypt(context, using, plaintext)).await;
+        let made = self.pinned.call(context, "encrypt", |backend| backend.encrypt(context, using, plaintext));
+        let made = self.counts.watch(&self.name, super::OPERATION, made).await;
         made.map_err(withheld("failed to encrypt"))
     }
 
@@ -83,7 +85,8 @@ impl Provider {
     ) -> Result<Bytes, Error> {
         let using = subtle.using();
         let work = |backend| decrypt(backend, context, using, (ciphertext, tag));
-        self.pinned.call(context, "decrypt", work).await.map_err(withheld("failed to decrypt"))
+        let done = self.pinned.call(context, "decrypt", work);
+        self.counts.watch(&self.name, super::OPERATION, done).await.map_err(withheld("failed to decrypt"))
     }
 
     /// Wraps a key, written in any way that keys are.
@@ -92,7 +95,8 @@ impl Provider {
     /// `Operation`.
     pub async fn subtle_wrap(&self, context: &CallContext, subtle: Subtle<'_>, key: &[u8]) -> Result<Encrypted, Error> {
         let (using, key) = (subtle.using(), KeyToWrap::Written(key));
-        let made = self.pinned.call(context, "wrap key", |backend| backend.wrap_key(context, using, key)).await;
+        let made = self.pinned.call(context, "wrap key", |backend| backend.wrap_key(context, using, key));
+        let made = self.counts.watch(&self.name, super::OPERATION, made).await;
         made.map_err(withheld("failed to wrap key"))
     }
 
@@ -109,7 +113,8 @@ impl Provider {
     ) -> Result<Bytes, Error> {
         let using = subtle.using();
         let work = |backend| unwrap(backend, context, using, (wrapped_key, tag));
-        self.pinned.call(context, "unwrap key", work).await.map_err(withheld("failed to unwrap key"))
+        let done = self.pinned.call(context, "unwrap key", work);
+        self.counts.watch(&self.name, super::OPERATION, done).await.map_err(withheld("failed to unwrap key"))
     }
 
     /// Signs a digest.
@@ -118,7 +123,8 @@ impl Provider {
     /// `Operation`.
     pub async fn subtle_sign(&self, context: &CallContext, subtle: Subtle<'_>, digest: &[u8]) -> Result<Bytes, Error> {
         let using = subtle.using();
-        let made = self.pinned.call(context, "sign", |backend| backend.sign(context, using, digest)).await;
+        let made = self.pinned.call(context, "sign", |backend| backend.sign(context, using, digest));
+        let made = self.counts.watch(&self.name, super::OPERATION, made).await;
         made.map_err(withheld("failed to sign"))
     }
 
@@ -135,7 +141,8 @@ impl Provider {
     ) -> Result<bool, Error> {
         let using = subtle.using();
         let work = |backend| verify(backend, context, using, (digest, signature));
-        self.pinned.call(context, "verify", work).await.map_err(withheld("failed to verify signature"))
+        let done = self.pinned.call(context, "verify", work);
+        self.counts.watch(&self.name, super::OPERATION, done).await.map_err(withheld("failed to verify signature"))
     }
 }
 

@@ -24,7 +24,9 @@ impl Invoker {
             true => Called::Http { method, verb: verb.as_str_name() },
             false => Called::Grpc { method },
         };
-        if list.allows(peer, called) { Ok(()) } else { Err(denied(peer, method, verb)) }
+        let judged = list.judge(peer, called);
+        self.counts.judged(peer, judged);
+        if judged.0 { Ok(()) } else { Err(denied(peer, method, verb)) }
     }
 
     /// Lets a gRPC request pass to the app as it is, or not. Its path is canonical.
@@ -34,7 +36,9 @@ impl Invoker {
     pub(super) fn admit_proxied(&self, peer: &Peer, path: &str) -> Result<(), Failure> {
         let Some(list) = &self.parts.access_control else { return Ok(()) };
         let evades = list.tells_callers_apart() && path.starts_with(CALLBACKS);
-        if evades || !list.allows(peer, Called::Grpc { method: path }) {
+        let judged = list.judge(peer, Called::Grpc { method: path });
+        self.counts.judged(peer, (judged.0 && !evades, judged.1));
+        if evades || !judged.0 {
             return Err(denied(peer, path, Verb::None));
         }
         Ok(())

@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status};
 
 /// When a call must be over; a call without `grpc-timeout` has all the time.
+#[derive(Clone, Copy)]
 pub(super) struct Deadline(Option<Instant>);
 
 impl Deadline {
@@ -20,6 +21,11 @@ impl Deadline {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let left = call::timeout(headers).ok().flatten();
         Self(left.and_then(|left| Instant::now().checked_add(left)))
+    }
+
+    /// Whether the time is over.
+    pub(super) fn is_over(self) -> bool {
+        self.0.is_some_and(|at| Instant::now() >= at)
     }
 
     /// Runs a call within its time, the body of its answer included.

@@ -20,10 +20,11 @@ impl Inbound for Invoker {
         call.method = canonical(&call.method)?;
         self.admit(&peer, &call, channel.options().protocol)?;
         stamp::receive(&mut call.metadata, &peer, &self.parts.identity.app_id);
-        channel
-            .invoke(call)
-            .await
-            .map_err(|failure| Failure::new(Code::Internal, format!("error invoking app channel: {failure}")))
+        let caller = call::first(&call.metadata, stamp::CALLER).unwrap_or("unknown");
+        let received = self.counts.invocations.received(caller);
+        let answer = channel.invoke(call).await;
+        received.answered(answer.as_ref().map_or(Code::Internal as i32, |answer| answer.status.code));
+        answer.map_err(|failure| Failure::new(Code::Internal, format!("error invoking app channel: {failure}")))
     }
 
     async fn proxy(&self, peer: Peer, request: Request<Body>) -> Response<Body> {

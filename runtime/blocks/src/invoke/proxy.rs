@@ -2,19 +2,22 @@
 //!
 //! The target is named by `dapr-callee-app-id` (set by a sidecar) or `dapr-app-id` (set by an app). Neither is passed on.
 
+use std::time::Instant;
+
 use call::Failure;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use security::Peer;
-use service::{Body, Excess, Messages};
+use service::{Body, Excess, Messages, Watching};
 use telemetry::trace::SpanContext;
-use tonic::Code;
+use tonic::{Code, Status};
 
+use super::counted::{Hop, Proxied, is_stream};
 use super::deadline::Deadline;
 use super::{Invoker, Target, canonical, stamp};
 
 const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
-const TARGET: HeaderName = HeaderName::from_static("dapr-app-id");
+pub(super) const TARGET: HeaderName = HeaderName::from_static("dapr-app-id");
 const CALLER: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
 
@@ -22,27 +25,35 @@ impl Invoker {
     /// Passes on a request of our app.
     pub async fn proxy(&self, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
-        deadline.keep(self.limited(request, |request| async { answer(self.route(request).await) })).await
+        let watching = Watching::new(self.counts.proxied(&request, deadline));
+        deadline.keep(self.limited(request, watching, |request| self.route(request))).await
     }
 
     /// Passes a request of another sidecar to our app. It is never passed on further: this is no open relay.
     pub(super) async fn proxy_from_peer(&self, peer: Peer, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
-        deadline.keep(self.limited(request, |request| self.to_named_app(peer, request))).await
+        let call = |request| async { Ok((self.to_named_app(peer, request).await, None)) };
+        deadline.keep(self.limited(request, Watching::new(None::<Proxied>), call)).await
     }
 
     /// Holds both directions of a call to the message limit.
-    async fn limited<F>(&self, request: Request<Body>, call: impl FnOnce(Request<Body>) -> F) -> Response<Body>
+    async fn limited<F>(
+        &self,
+        request: Request<Body>,
+        mut watching: Watching<Proxied>,
+        call: impl FnOnce(Request<Body>) -> F,
+    ) -> Response<Body>
     where
-        F: Future<Output = Response<Body>>,
+        F: Future<Output = Result<(Response<Body>, Option<Hop>), Failure>>,
     {
         let (limit, excess) = (self.parts.max_message, Excess::default());
         let request = request.map(|body| Messages::request(body, limit, excess.clone()));
-        let response = call(request).await;
-        match excess.status(limit) {
-            Some(status) => status.into_http(),
-            None => response.map(|body| Messages::answer(body, limit)),
-        }
+        let response = call(request).await.map(|(response, hop)| {
+            watching.with(|watch| watch.by(hop));
+            response
+        });
+        let response = excess.status(limit).map_or_else(|| answer(response), Status::into_http);
+        watching.answer(response, limit)
     }
 
     async fn to_named_app(&self, peer: Peer, mut request: Request<Body>) -> Response<Body> {
@@ -73,7 +84,8 @@ impl Invoker {
         Ok(Target::parse(name, &self.parts.identity.namespace, |_| false)?)
     }
 
-    async fn route(&self, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
+    /// The answer, and the way that a request to another sidecar went.
+    async fn route(&self, mut request: Request<Body>) -> Result<(Response<Body>, Option<Hop>), Failure> {
         let Target::App { id, namespace } = self.named(request.headers())? else {
             return Err(Failure::plain("failed to proxy request: gRPC cannot be proxied to a URL"));
         };
@@ -89,13 +101,17 @@ impl Invoker {
         }
         if self.is_own(&id, &namespace) {
             // An app proves nothing to its own sidecar; the target holds such calls to the default action too.
-            return self.to_own_app(&Peer::Unauthenticated, request).await;
+            return Ok((self.to_own_app(&Peer::Unauthenticated, request).await?, None));
         }
         request.headers_mut().remove(TARGET);
         if let Some(trace) = self.next_span(request.headers()) {
             trace.write_grpc(request.headers_mut());
         }
-        self.to_sidecar(&id, &namespace, request).await
+        let is_stream = is_stream(request.headers());
+        let mut sent = None;
+        let response = self.to_sidecar((&id, &namespace), request, &mut sent).await;
+        let hop = sent.map(|started| Hop { app: id, started, is_stream });
+        Ok((answer(response), hop))
     }
 
     async fn to_own_app(&self, peer: &Peer, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
@@ -117,8 +133,13 @@ impl Invoker {
         channel.proxy(request).await
     }
 
-    /// The sidecar of another app. An address that cannot be reached is looked up once more; nothing was sent by then.
-    async fn to_sidecar(&self, id: &str, namespace: &str, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    /// The sidecar of another app; says when the request was sent. An address that cannot be reached is looked up once more; nothing was sent by then.
+    async fn to_sidecar(
+        &self,
+        (id, namespace): (&str, &str),
+        request: Request<Body>,
+        sent: &mut Option<Instant>,
+    ) -> Result<Response<Body>, Failure> {
         let parts = &self.parts;
         let mut again = true;
         loop {
@@ -126,7 +147,11 @@ impl Invoker {
             let address = looked_up.map_err(|error| Failure::plain(error.to_string()))?;
             self.refuse_itself(id, namespace, address.as_str())?;
             match parts.sidecars.reach(&address).await {
-                Ok(()) => return parts.sidecars.proxy(&address, request).await,
+                Ok(()) => {
+                    self.counts.invocations.sent(id, is_stream(request.headers()));
+                    *sent = Some(Instant::now());
+                    return parts.sidecars.proxy(&address, request).await;
+                }
                 Err(failure) if !again => return Err(failure),
                 Err(_) => {
                     parts.resolution.forget(id, namespace);

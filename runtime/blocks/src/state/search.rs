@@ -25,7 +25,8 @@ impl Store<'_> {
             Some(queryable) => queryable.query(context, request).await,
             None => Err(component::Error::new(component::ErrorKind::NotSupported, "no queries")),
         });
-        let mut page = asked.await.map_err(|source: component::Error| failed(source.to_string()))?;
+        let asked = self.counts.watch(self.name, "query", asked).await;
+        let mut page = asked.map_err(|source: component::Error| failed(source.to_string()))?;
         for (key, _) in &mut page.results {
             *key = key::original(key).to_owned();
         }

@@ -1,14 +1,10 @@
 //! Counts what comes in. Called by deliveries; the handles of a topic are resolved once. Names and labels are the target's.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use telemetry::metrics::names;
+use telemetry::metrics::{Table, names};
 use telemetry::{Counter, Histogram, Metrics};
-
-/// Topics that are counted by name; a wildcard subscription can have any number.
-const MAX_TOPICS: usize = 1000;
 
 /// What is counted for all subscriptions of a sidecar.
 #[derive(Clone)]
@@ -17,13 +13,11 @@ pub(super) struct Ingress(Arc<Inner>);
 struct Inner {
     metrics: Metrics,
     namespace: Arc<str>,
-    handles: RwLock<HashMap<Labels, Handles>>,
+    /// By component, topic and what became of the message. A wildcard subscription can have any number of topics: those beyond the
+    /// bound are counted together, without a name.
+    handles: Table<2, Handles>,
 }
 
-/// Component, topic and what became of the message.
-type Labels = (Arc<str>, String, Counted);
-
-#[derive(Clone)]
 struct Handles {
     one: (Counter, Histogram),
     many: Counter,
@@ -56,46 +50,48 @@ impl Counted {
 
 impl Ingress {
     pub(super) fn new(metrics: Metrics, namespace: Arc<str>) -> Self {
-        Self(Arc::new(Inner { metrics, namespace, handles: RwLock::default() }))
+        Self(Arc::new(Inner { metrics, namespace, handles: Table::default() }))
     }
 
     /// One message, and how long its recipient took if there was one.
     pub(super) fn one(&self, place: (&Arc<str>, &str), counted: Counted, elapsed: Option<Duration>) {
-        let handles = self.handles(place, counted);
-        let (count, latency) = handles.one;
-        count.add(1);
-        if let Some(elapsed) = elapsed {
-            latency.record(elapsed.as_secs_f64() * 1000.0);
-        }
+        self.0.with(place, counted, |handles| {
+            let (count, latency) = &handles.one;
+            count.add(1);
+            if let Some(elapsed) = elapsed {
+                latency.time(elapsed);
+            }
+        });
     }
 
     /// One call with many messages.
     pub(super) fn call(&self, place: (&Arc<str>, &str), elapsed: Duration) {
-        let handles = self.handles(place, Counted::Success);
-        handles.calls.add(1);
-        handles.many_latency.record(elapsed.as_secs_f64() * 1000.0);
+        self.0.with(place, Counted::Success, |handles| {
+            handles.calls.add(1);
+            handles.many_latency.time(elapsed);
+        });
     }
 
     /// One of many messages.
     pub(super) fn entry(&self, place: (&Arc<str>, &str), counted: Counted) {
-        self.handles(place, counted).many.add(1);
-    }
-
-    fn handles(&self, (component, topic): (&Arc<str>, &str), counted: Counted) -> Handles {
-        let key = (Arc::clone(component), topic.to_owned(), counted);
-        let known = self.0.handles.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&key) {
-            return known.clone();
-        }
-        drop(known);
-        let mut known = self.0.handles.write().unwrap_or_else(PoisonError::into_inner);
-        let key = if known.len() < MAX_TOPICS { key } else { (key.0, String::new(), counted) };
-        let made = || self.0.resolve(&key.0, &key.1, counted);
-        known.entry(key.clone()).or_insert_with(made).clone()
+        self.0.with(place, counted, |handles| handles.many.add(1));
     }
 }
 
 impl Inner {
+    fn with(&self, (component, topic): (&Arc<str>, &str), counted: Counted, count: impl FnOnce(&Handles)) {
+        if !self.metrics.is_on() {
+            return;
+        }
+        let get = |topic: &str| {
+            self.handles.get([component, topic], counted as u32, || self.resolve(component, topic, counted))
+        };
+        match get(topic).or_else(|| get("")) {
+            Some(known) => count(known),
+            None => count(&self.resolve(component, "", counted)),
+        }
+    }
+
     fn resolve(&self, component: &str, topic: &str, counted: Counted) -> Handles {
         let (process_status, status) = counted.labels();
         let one = [component, &self.namespace, process_status, status, topic];

@@ -83,11 +83,17 @@ impl Sidecar {
             max_headers: 64 << 10,
             health_path: "/healthz".to_owned(),
             pipeline: None,
+            metrics: telemetry::Metrics::off(),
         };
         let nowhere = Configuration::from_pairs([("format", "{appid}.invalid:1")]);
         let resolver = Arc::new(local::nameformat::NameFormat::new(&nowhere).unwrap());
         let connections = Connections::new(Dialer::plain(), false, Lifetimes::default(), tasks.clone());
-        let settings = EndpointSettings { max_headers: 64 << 10, pipeline: None, tasks: tasks.clone() };
+        let settings = EndpointSettings {
+            max_headers: 64 << 10,
+            pipeline: None,
+            metrics: telemetry::Metrics::off(),
+            tasks: tasks.clone(),
+        };
         let invoker = Invoker::new(Parts {
             identity: Identity { app_id: "callee".to_owned(), namespace: "shop".to_owned() },
             access_control: AccessControl::compile(list, protocol.is_http()).unwrap(),

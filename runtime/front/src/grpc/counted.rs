@@ -1,0 +1,45 @@
+//! What is counted of calls to the gRPC API. Called by the door, around each call of the Dapr service; calls that pass through are
+//! counted by `blocks::invoke`. Streams are not counted, as in the target.
+
+use std::time::Instant;
+
+use http::Request;
+use http::uri::PathAndQuery;
+use service::{Body, Excess, Watch};
+use telemetry::metrics::GrpcServer;
+
+/// Methods of more than one message.
+const STREAMS: [&str; 5] = [
+    "SubscribeConfigurationAlpha1",
+    "SubscribeConfiguration",
+    "SubscribeTopicEventsAlpha1",
+    "EncryptAlpha1",
+    "DecryptAlpha1",
+];
+
+/// A call that is being answered.
+pub(super) struct Counting {
+    counts: GrpcServer,
+    method: PathAndQuery,
+    excess: Excess,
+    started: Instant,
+}
+
+impl Counting {
+    /// Begins with a call, if it is counted. `excess` is that of its messages.
+    pub(super) fn begin(counts: &GrpcServer, request: &Request<Body>, excess: &Excess) -> Option<Self> {
+        let method = request.uri().path_and_query().filter(|_| counts.is_on())?;
+        let name = method.path().rsplit('/').next().unwrap_or_default();
+        if STREAMS.contains(&name) {
+            return None;
+        }
+        Some(Self { counts: counts.clone(), method: method.clone(), excess: excess.clone(), started: Instant::now() })
+    }
+}
+
+impl Watch for Counting {
+    fn ended(self, code: i32, sent: u64) {
+        let bytes = Some((self.excess.carried(), sent));
+        self.counts.answered(self.method.path(), code, bytes, self.started.elapsed());
+    }
+}
