@@ -166,7 +166,7 @@ fn comparison(arguments: &ArgMatches) -> compare::Plan {
         sizes: if bars { vec![1024] } else { list("sizes") },
         connections: if bars { vec![1, 16, 256] } else { list("connections") },
         rate: if bars { 1000 } else { number("rate") },
-        duration: Duration::from_secs(number("seconds")),
+        duration: Duration::from_secs(if bars { 2 } else { number("seconds") }),
         rounds: usize::try_from(number("rounds")).unwrap_or(usize::MAX).max(if bars { 5 } else { 1 }),
         starts: usize::try_from(number("starts")).unwrap_or(usize::MAX),
         bars,
@@ -203,7 +203,7 @@ fn comparison_command() -> Command {
             Arg::new("bars")
                 .long("bars")
                 .action(ArgAction::SetTrue)
-                .help("Measures what the bars need, and says which are met; at least five rounds"),
+                .help("Measures what the bars need for 2 s each, and says which are met; at least five rounds"),
         )
         .arg(file("json", "Writes all numbers there"))
         .arg(file("chart", "Writes an SVG chart of the CPU time for each call there"))

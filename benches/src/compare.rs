@@ -62,23 +62,27 @@ pub(crate) async fn run(fleet: &Fleet, plan: &Plan) -> anyhow::Result<bool> {
         results.tell(line);
     }
     let measured = measure_all(fleet, plan, &stage, &mut results).await;
-    if measured.is_err() {
+    if let Err(error) = &measured {
+        results.tell(format!("STOPPED: {error:#}"));
         stage.troupes.iter_mut().for_each(|troupe| eprintln!("{}", troupe.examine()));
     }
-    let mut good = measured?;
     results.print();
-    if plan.bars {
-        good &= bars::check(&mut results, &format!("{}/s", plan.rate), fleet.has_sentry());
-    }
+    let met = !plan.bars || bars::check(&mut results, &format!("{}/s", plan.rate), fleet.has_sentry());
+    // Also when something stopped it: what was measured until then counts.
+    write(plan, &results)?;
+    Ok(measured? && met)
+}
+
+fn write(plan: &Plan, results: &Results) -> anyhow::Result<()> {
     let heading = report::heading();
     if let Some(file) = &plan.json {
         let text = serde_json::to_string_pretty(&results.json(heading.trim()))?;
         std::fs::write(file, text + "\n").with_context(|| format!("writing {}", file.display()))?;
     }
     if let Some(file) = &plan.chart {
-        std::fs::write(file, chart::svg(&results, &heading)).with_context(|| format!("writing {}", file.display()))?;
+        std::fs::write(file, chart::svg(results, &heading)).with_context(|| format!("writing {}", file.display()))?;
     }
-    Ok(good)
+    Ok(())
 }
 
 async fn measure_all(fleet: &Fleet, plan: &Plan, stage: &Stage, results: &mut Results) -> anyhow::Result<bool> {
@@ -124,38 +128,75 @@ async fn one_case(
     }
     let mut before = Vec::new();
     for troupe in &stage.troupes {
-        before.push((proof::count(troupe, case).await?, 0_u64));
+        before.push((troupe.side, proof::count(troupe, case).await?, 0_u64));
     }
+    let mut all_succeed = true;
     for size in &plan.sizes {
         for load in loads(plan, case) {
-            let ways = usable(fleet, stage.ways(case, *size)?, (case, *size), results).await;
-            let key = Key { case: case.name(), size: *size, load: load_name(load) };
-            let first = results.rows.len();
-            results.rows.extend(ways.iter().map(|way| Row { key: key.clone(), way: way.name, rounds: Vec::new() }));
-            for _ in 0..plan.rounds {
-                for (number, way) in ways.iter().enumerate() {
-                    let what = || format!("{}, {size} bytes, {}, {}", key.case, key.load, way.name);
-                    let (round, sent) = measure(fleet, stage, (case, way), load).await.with_context(what)?;
-                    if let Some(row) = results.rows.get_mut(first + number) {
-                        row.rounds.push(round);
-                    }
-                    let own = stage.troupes.iter().zip(&mut before).find(|(troupe, _)| Some(troupe.side) == way.side);
-                    if let Some((_, (_, counted))) = own.filter(|_| !way.name.ends_with("one")) {
-                        *counted += sent;
-                    }
-                }
+            let mut ways = stage.ways(case, *size)?;
+            ways.retain(|way| !plan.bars || bars::needs(case, load, way.name));
+            let ways = usable(fleet, ways, (case, *size), results).await;
+            if ways.is_empty() {
+                continue;
             }
-            eprintln!("measured {}, {size} bytes, {}", key.case, key.load);
+            let key = Key { case: case.name(), size: *size, load: load_name(load) };
+            let sent = rounds(fleet, (plan, stage, case), (&key, load, ways), results).await;
+            for (side, _, counted) in &mut before {
+                *counted += sent.by.iter().filter(|(by, _)| by == side).map(|(_, sent)| sent).sum::<u64>();
+            }
+            all_succeed &= sent.all_succeeded;
+            results.print_of(&key);
         }
     }
-    let mut proven = true;
-    for (troupe, (counted, sent)) in stage.troupes.iter().zip(&before).filter(|(_, (_, sent))| *sent > 0) {
+    let mut proven = all_succeed;
+    for (troupe, (_, counted, sent)) in stage.troupes.iter().zip(&before).filter(|(_, (.., sent))| *sent > 0) {
         let after = proof::count_all(troupe, case, (counted, *sent)).await?;
         let what = format!("{} by {}", case.name(), troupe.side.name());
         // What only the peer fails to count is told, and no fault of ours.
         proven &= proof::tell(results, &what, counted, &after, *sent) || troupe.side == Side::Peer;
     }
     Ok(proven)
+}
+
+/// What was sent for one case and load.
+struct Sent {
+    /// To two sidecars of a side, or one where one does the work.
+    by: Vec<(Side, u64)>,
+    /// Whether every call of every way was answered well.
+    all_succeeded: bool,
+}
+
+/// All rounds of one case and load, way after way. A way that fails is told and left out from then on; it must not cost the others.
+async fn rounds(
+    fleet: &Fleet,
+    (plan, stage, case): (&Plan, &Stage, Case),
+    (key, load, mut ways): (&Key, Load, Vec<Way>),
+    results: &mut Results,
+) -> Sent {
+    let mut sent = Sent { by: Vec::new(), all_succeeded: true };
+    let first = results.rows.len();
+    results.rows.extend(ways.iter().map(|way| Row { key: key.clone(), way: way.name, rounds: Vec::new() }));
+    for _ in 0..plan.rounds {
+        let mut failed = Vec::new();
+        for way in &ways {
+            let (round, count) = match measure(fleet, stage, (case, way), load).await {
+                Ok(measured) => measured,
+                Err(error) => {
+                    results.tell(format!("FAILED {}, {}, {}: {error:#}", key.case, key.load, way.name));
+                    failed.push(way.name);
+                    continue;
+                }
+            };
+            if let Some(row) = results.rows.iter_mut().skip(first).find(|row| row.way == way.name) {
+                row.rounds.push(round);
+            }
+            sent.by.extend(way.side.filter(|_| !way.name.ends_with("one")).map(|side| (side, count)));
+        }
+        // What a yardstick or the peer fails is told, and no fault of ours.
+        sent.all_succeeded &= !failed.iter().any(|name| name.starts_with("ours"));
+        ways.retain(|way| !failed.contains(&way.name));
+    }
+    sent
 }
 
 /// Leaves out, loudly, the ways that cannot make this call at all.

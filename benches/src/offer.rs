@@ -49,6 +49,8 @@ pub(crate) struct Outcome {
     pub(crate) reason: Option<String>,
     /// From the first call to the last answer.
     pub(crate) elapsed: Duration,
+    /// How late calls of the open loop were made although a connection was free, least first: what the generator itself adds.
+    pub(crate) late: Vec<Duration>,
 }
 
 impl Outcome {
@@ -96,9 +98,11 @@ pub(crate) async fn offer(target: &Target, load: Load, tasks: &Tasks) -> anyhow:
         outcome.latencies.extend(part.latencies);
         outcome.failures += part.failures;
         outcome.reason = outcome.reason.or(part.reason);
+        outcome.late.extend(part.late);
     }
     outcome.elapsed = offered.started.elapsed();
     outcome.latencies.sort_unstable();
+    outcome.late.sort_unstable();
     Ok(outcome)
 }
 
@@ -133,7 +137,7 @@ struct Offered {
 impl Offered {
     async fn one_connection(self: Arc<Self>, mut client: Client, tasks: Tasks) -> Outcome {
         let mut outcome = Outcome::default();
-        while let Some(intended) = self.turn().await {
+        while let Some(intended) = self.turn(&mut outcome.late).await {
             match client.call(&self.target.call).await {
                 Ok(_) => outcome.latencies.push(intended.elapsed()),
                 Err(error) => {
@@ -149,8 +153,8 @@ impl Offered {
         outcome
     }
 
-    /// Waits until a call is due; from when its latency counts. `None` when the load is over.
-    async fn turn(&self) -> Option<Instant> {
+    /// Waits until a call is due; from when its latency counts. `None` when the load is over. How much too late it waited is noted.
+    async fn turn(&self, late: &mut Vec<Duration>) -> Option<Instant> {
         let over = || self.started.elapsed() >= self.load.duration;
         if self.load.rate <= 0.0 {
             return (!over()).then(Instant::now);
@@ -163,8 +167,11 @@ impl Offered {
         if left > SPIN {
             tokio::time::sleep(left - SPIN).await;
         }
-        while Instant::now() < due {
-            tokio::task::yield_now().await;
+        if !left.is_zero() {
+            while Instant::now() < due {
+                tokio::task::yield_now().await;
+            }
+            late.push(due.elapsed());
         }
         (!over()).then_some(due)
     }
@@ -208,6 +215,8 @@ mod tests {
         let late = outcome.latencies.iter().filter(|latency| **latency > Duration::from_millis(50)).count();
         assert!(late >= 15, "only {late} of {} were late", outcome.latencies.len());
         assert!(outcome.percentile(1.0) >= Duration::from_millis(300));
+        // Those late calls are the server's doing: no connection was free when they were due.
+        assert!(!outcome.late.is_empty() && outcome.late.len() + late <= outcome.latencies.len() + 5);
     }
 
     #[tokio::test]

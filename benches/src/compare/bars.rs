@@ -1,7 +1,10 @@
-//! The bars of `rig compare --bars`: which number of which case must be how much better. Called by `compare`. It measures
-//! nothing; a bar whose numbers were not measured is told as such and counts as missed.
+//! The bars of `rig compare --bars`: which number of which case must be how much better, and what must be measured for it. Called by
+//! `compare`. It measures nothing; a bar whose numbers were not measured is told as such and counts as missed.
 
-use super::results::{Key, Metric, Results, Row};
+use super::case::{Case, Kind};
+use super::results::{Key, Metric, Results, Row, load_name};
+use crate::client::Protocol;
+use crate::offer::Load;
 use crate::statistics::Spread;
 
 const SIZE: usize = 1024;
@@ -26,6 +29,23 @@ impl Bound {
             Self::AtMost(most) => format!("at most {most:.3}"),
             Self::AtLeast(least) => format!("at least {least:.1}"),
         }
+    }
+}
+
+/// Whether a bar, or reading it, needs this way of this case under this load: the yardsticks only where they are held against, and
+/// more than one load only where a bar names it.
+pub(crate) fn needs(case: Case, load: Load, way: &str) -> bool {
+    let sidecars = matches!(way, "ours" | "peer");
+    let paced = load.rate > 0.0;
+    if case.kind != Kind::Invoke || case.protocol != Protocol::Http {
+        return sidecars && (paced || load.connections == 16);
+    }
+    match load_name(load).as_str() {
+        "1 conn" => sidecars || way == "direct",
+        "16 conn" => sidecars || matches!(way, "hyper" | "nginx" | "haproxy" | "ours, one"),
+        "256 conn" => sidecars,
+        // The direct calls show how precise the load was.
+        _ => paced && (sidecars || way == "direct"),
     }
 }
 
@@ -115,6 +135,19 @@ mod tests {
     fn a_bar_holds_to_its_edge() {
         assert!(Bound::AtMost(0.2).holds(0.2) && !Bound::AtMost(0.2).holds(0.21));
         assert!(Bound::AtLeast(5.0).holds(5.0) && !Bound::AtLeast(5.0).holds(4.9));
+    }
+
+    #[test]
+    fn only_what_a_bar_needs_is_measured() {
+        use super::super::case::Backend;
+        let case = |kind, protocol| Case { kind, protocol, backend: Backend::Memory };
+        let load = |connections, rate| Load { connections, duration: std::time::Duration::from_secs(1), rate };
+        let (invoke, get) = (case(Kind::Invoke, Protocol::Http), case(Kind::StateGet, Protocol::Grpc));
+        assert!(needs(invoke, load(1, 0.0), "direct") && !needs(invoke, load(1, 0.0), "nginx"));
+        assert!(needs(invoke, load(16, 0.0), "nginx") && !needs(invoke, load(16, 0.0), "direct"));
+        assert!(needs(invoke, load(256, 0.0), "peer") && !needs(invoke, load(256, 0.0), "hyper"));
+        assert!(needs(get, load(16, 1000.0), "ours") && needs(get, load(16, 0.0), "peer"));
+        assert!(!needs(get, load(256, 0.0), "ours") && !needs(get, load(1, 0.0), "ours"));
     }
 
     #[test]

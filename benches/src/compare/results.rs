@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::offer::{Load, Outcome};
 use crate::report::Table;
-use crate::statistics::Spread;
+use crate::statistics::{Spread, percentile};
 
 /// One number of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ impl Metric {
 pub(crate) struct Round {
     rate: f64,
     latencies: [f64; 3],
+    /// What 99 of 100 paced calls were made too late by the load itself, microseconds.
+    late: Option<f64>,
     /// Of each process: its role, CPU microseconds for each call, resident KiB.
     pub(crate) processes: Vec<(&'static str, f64, u64)>,
 }
@@ -60,6 +62,7 @@ impl Round {
         Self {
             rate: outcome.rate(),
             latencies: [0.5, 0.99, 0.999].map(|part| micros(outcome.percentile(part))),
+            late: (!outcome.late.is_empty()).then(|| micros(percentile(&outcome.late, 0.99))),
             processes: paid.into_iter().map(|(role, cpu, memory)| (role, micros(cpu) / calls, memory)).collect(),
         }
     }
@@ -113,6 +116,11 @@ impl Row {
     /// Its middle.
     pub(crate) fn spread(&self, metric: Metric) -> Option<Spread> {
         Spread::of(self.series(metric))
+    }
+
+    /// How late the load itself was; nothing of a closed loop.
+    fn late(&self) -> Option<Spread> {
+        Spread::of(self.rounds.iter().filter_map(|round| round.late))
     }
 
     fn each_cpu(&self) -> String {
@@ -178,38 +186,29 @@ impl Results {
         keys
     }
 
-    /// Prints medians, then ratios.
+    /// Prints the medians and ratios of one case and load.
+    pub(crate) fn print_of(&self, key: &Key) {
+        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.key == *key).collect();
+        table(&rows).print();
+        self.ratios(&[key]).print();
+    }
+
+    /// Prints all medians, then all ratios.
     pub(crate) fn print(&self) {
-        let columns =
-            ["case", "bytes", "load", "way", "calls/s", "p50", "p99", "p99.9", "CPU a call", "of it", "resident"];
-        let mut table = Table::new(&columns);
-        for row in &self.rows {
-            let of = |metric| row.spread(metric).map_or(0.0, |spread| spread.median);
-            let latency = |metric| format!("{:.3} ms", of(metric) / 1e3);
-            table.row([
-                row.key.case.clone(),
-                row.key.size.to_string(),
-                row.key.load.clone(),
-                row.way.to_owned(),
-                format!("{:.0}", of(Metric::Rate)),
-                latency(Metric::Median),
-                latency(Metric::Tail),
-                latency(Metric::FarTail),
-                format!("{:.1} us", of(Metric::Cpu)),
-                row.each_cpu(),
-                format!("{:.1} MB", of(Metric::Resident) / 1024.0),
-            ]);
-        }
-        table.print();
+        table(&self.rows.iter().collect::<Vec<_>>()).print();
+        self.ratios(&self.keys()).print();
+    }
+
+    fn ratios(&self, keys: &[&Key]) -> Table {
         let mut ratios = Table::new(&["case", "bytes", "load", "ours/peer", "median (min..max)"]);
-        for key in self.keys() {
+        for key in keys {
             for metric in Metric::ALL {
                 let Some(spread) = self.ratio(key, ("ours", "peer"), metric) else { continue };
                 let cells = [&key.case, &key.size.to_string(), &key.load, metric.name(), &spread.text(3)];
                 ratios.row(cells.map(ToString::to_string));
             }
         }
-        ratios.print();
+        ratios
     }
 
     /// As `--json` writes it.
@@ -239,6 +238,43 @@ impl Results {
     }
 }
 
+fn table(rows: &[&Row]) -> Table {
+    let columns = [
+        "case",
+        "bytes",
+        "load",
+        "way",
+        "calls/s",
+        "p50",
+        "p99",
+        "p99.9",
+        "CPU a call",
+        "of it",
+        "resident",
+        "sent late",
+    ];
+    let mut table = Table::new(&columns);
+    for row in rows {
+        let of = |metric| row.spread(metric).map_or(0.0, |spread| spread.median);
+        let latency = |microseconds: f64| format!("{:.3} ms", microseconds / 1e3);
+        table.row([
+            row.key.case.clone(),
+            row.key.size.to_string(),
+            row.key.load.clone(),
+            row.way.to_owned(),
+            format!("{:.0}", of(Metric::Rate)),
+            latency(of(Metric::Median)),
+            latency(of(Metric::Tail)),
+            latency(of(Metric::FarTail)),
+            format!("{:.1} us", of(Metric::Cpu)),
+            row.each_cpu(),
+            format!("{:.1} MB", of(Metric::Resident) / 1024.0),
+            row.late().map_or_else(String::new, |late| latency(late.median)),
+        ]);
+    }
+    table
+}
+
 fn spread_json(spread: &Spread) -> Value {
     json!({ "median": spread.median, "min": spread.min, "max": spread.max })
 }
@@ -260,7 +296,7 @@ fn row_json(row: &Row) -> Value {
         .collect();
     json!({
         "case": row.key.case, "bytes": row.key.size, "load": row.key.load, "way": row.way, "metrics": metrics,
-        "processes_by_round": rounds
+        "processes_by_round": rounds, "sent_late_p99_us": row.late().map(|late| spread_json(&late))
     })
 }
 
@@ -272,6 +308,7 @@ pub(super) mod tests {
         let outcome = Outcome {
             latencies: vec![Duration::from_micros(latency); 10],
             elapsed: Duration::from_secs_f64(10.0 / rate),
+            late: vec![Duration::from_micros(3)],
             ..Outcome::default()
         };
         Round::new(&outcome, [("caller", Duration::from_micros(cpu * 10), 1024), ("callee", Duration::ZERO, 1024)])
@@ -317,6 +354,7 @@ pub(super) mod tests {
         assert_eq!(ratio.unwrap()["ratio"]["median"], 0.1);
         assert_eq!(json["starts"][0]["ready_ms"]["median"], 15.0);
         assert_eq!(json["lines"][0], "MET nothing");
+        assert_eq!(json["rows"][0]["sent_late_p99_us"]["median"], 3.0);
     }
 
     #[test]

@@ -3,8 +3,6 @@
 
 use std::process::Command;
 
-use anyhow::Context;
-
 use super::driver::{Driver, Profile, told_by};
 
 const ROWS: usize = 60;
@@ -18,11 +16,11 @@ pub(super) fn run(driver: &Driver, path: &str) -> anyhow::Result<()> {
         let mut annotate = Command::new("callgrind_annotate");
         annotate.args(["--threshold=100", "--auto=no", flag]).arg(&profile.file);
         let told = told_by(&mut annotate)?;
-        let rows: Vec<(u64, &str)> = told.lines().filter_map(row).take(ROWS).collect();
-        let whole = rows.first().context("callgrind_annotate names no function")?.0;
-        let whole = if flag == "--inclusive=no" { profile.instructions } else { Profile::per_call(whole) };
-        for (instructions, function) in rows {
-            let own = Profile::per_call(instructions);
+        let whole = profile.instructions;
+        let rows = told.lines().filter_map(row).map(|(all, function)| (Profile::per_call(all), function));
+        // What holds everything, from `main` down to the runtime, tells nothing.
+        let rows = rows.filter(|(own, _)| *own < whole - whole / 1000);
+        for (own, function) in rows.take(ROWS) {
             println!("{own:>9} {:5.1} %  {function}", own as f64 / whole.max(1) as f64 * 100.0);
         }
     }
