@@ -54,10 +54,7 @@ fn main() -> ExitCode {
 fn serve_or_measure(chosen: Chosen) -> anyhow::Result<bool> {
     match chosen.case {
         Case::App { broker } => Builder::new_current_thread().enable_all().build()?.block_on(serve_app(broker)),
-        Case::Proxy { to } => {
-            Builder::new_current_thread().enable_all().build()?.block_on(proxy::run(to))?;
-            Ok(true)
-        }
+        Case::Proxy { to } => Builder::new_current_thread().enable_all().build()?.block_on(serve_proxy(to)),
         _ => measure(chosen),
     }
 }
@@ -68,6 +65,14 @@ async fn serve_app(broker: Option<String>) -> anyhow::Result<bool> {
     let app = app::App::start(&tasks, broker)?;
     println!("{} {}", app.http_port().port, app.grpc_port().port);
     std::future::pending().await
+}
+
+/// The bare proxy as a process of its own, in the same way.
+async fn serve_proxy(to: std::net::SocketAddr) -> anyhow::Result<bool> {
+    let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+    println!("{}", listener.local_addr()?.port());
+    proxy::serve(listener, to, Tasks::new()).await?;
+    Ok(true)
 }
 
 /// Whether every bar was met.

@@ -1,8 +1,8 @@
 //! The bare proxy: what passing HTTP/1.1 on costs with hyper and nothing else, on one thread. The yardstick of `compare`, run as a
-//! process of its own (`rig proxy --to ADDRESS`); it says its port and serves until it is killed.
+//! process of its own (`rig proxy --to ADDRESS`), and of the counts, whose driver has this very file. It knows nothing of the rig.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
@@ -18,16 +18,13 @@ use tokio::net::TcpListener;
 /// Serves for ever.
 ///
 /// # Errors
-/// When there is no port.
-pub(crate) async fn run(to: SocketAddr) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    println!("{}", listener.local_addr()?.port());
+/// When it can accept no more.
+pub(crate) async fn serve(listener: TcpListener, to: SocketAddr, tasks: Tasks) -> anyhow::Result<()> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client: Client<_, Incoming> = Client::builder(TokioExecutor::new()).build(connector);
     let authority: Authority = to.to_string().parse()?;
     let host = HeaderValue::from_str(authority.as_str())?;
-    let tasks = Tasks::new();
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

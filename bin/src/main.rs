@@ -4,6 +4,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// Chosen by measurement (docs/decisions): a call through a sidecar makes some hundred small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The processes of the target that are roles of this executable but not built yet.
 const NOT_BUILT: [&str; 4] = ["placement", "scheduler", "operator", "injector"];
 /// The command line of the target has a command `scheduler` too: these words behind it mean the command.

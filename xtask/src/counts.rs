@@ -1,22 +1,34 @@
 //! `cargo xtask counts`: how many instructions one call takes on each hot path, counted by callgrind, kept in
-//! `benches/counts.toml`; with `--check` it says which path grew by more than a twentieth since they were kept. Called by `main`. Time
-//! is not measured: a count is the same on a busy machine. What is counted is the driver in `benches/counts`.
+//! `benches/counts.toml`; with `--check` it says which path grew by more than a twentieth since they were kept, and with `--annotate PATH`
+//! where the instructions go. Called by `main`. Time is not measured: a count is the same on a busy machine. What is counted is the
+//! driver in `benches/counts`.
+
+mod annotate;
+mod driver;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use toml::{Table, Value};
 
-/// Calls of the two runs: their difference is divided by the difference of the instructions, so that what the start costs does not
-/// count.
-const FEW: u64 = 200;
-const MANY: u64 = 1200;
+use self::driver::{Driver, told_by};
+
 /// How much a path may grow.
 const SLACK: f64 = 1.05;
 const FILE: &str = "benches/counts.toml";
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// Counts and keeps.
+    Keep,
+    /// Counts and compares.
+    Check,
+    /// Shows where the instructions of one path go.
+    Annotate(String),
+}
 
 /// What is kept: the counts, and what they are only comparable under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,38 +50,58 @@ enum Verdict {
     Compared(Vec<String>),
 }
 
-/// Counts and keeps, or with `--check` compares.
+/// Counts and keeps, compares, or shows where.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let check = match arguments {
-        [] => false,
-        [flag] if flag == "--check" => true,
-        _ => bail!("the only argument is --check"),
-    };
+    let asked = read(arguments)?;
     if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
         writeln!(std::io::stderr(), "SKIPPED counts: valgrind is not installed (apt-get install valgrind)")?;
         ensure!(!crate::variables::is_ci(), "nothing may be skipped with CI=true");
         return Ok(());
     }
     let root = crate::generate::root()?;
+    let driver = Driver::build(&root)?;
+    if let Asked::Annotate(path) = &asked {
+        return annotate::run(&driver, path);
+    }
     let file = root.join(FILE);
     let kept = std::fs::read_to_string(&file).ok().map(|text| parse(&text)).transpose()?;
     let now = Counts {
         lock: hash(&std::fs::read(root.join("Cargo.lock"))?),
         compiler: told_by(Command::new("rustc").arg("--version"))?.trim().to_owned(),
-        instructions: count(&root)?,
+        instructions: count(&driver, kept.as_ref())?,
     };
-    for (path, instructions) in &now.instructions {
-        let before = kept.as_ref().and_then(|kept| kept.instructions.get(path));
-        println!(
-            "{path:<20}{instructions:>10}{}",
-            before.map_or_else(String::new, |before| change(*before, *instructions))
-        );
-    }
-    if !check {
+    if asked == Asked::Keep {
         return std::fs::write(&file, write(&now)).with_context(|| format!("writing {}", file.display()));
     }
+    judge(kept.as_ref(), &now)
+}
+
+fn read(arguments: &[String]) -> anyhow::Result<Asked> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => Ok(Asked::Keep),
+        ["--check"] => Ok(Asked::Check),
+        ["--annotate", path] => Ok(Asked::Annotate((*path).to_owned())),
+        _ => bail!("the arguments are none, --check, or --annotate PATH"),
+    }
+}
+
+/// Counts every path, and prints each as soon as it is counted.
+fn count(driver: &Driver, kept: Option<&Counts>) -> anyhow::Result<BTreeMap<String, u64>> {
+    let mut counts = BTreeMap::new();
+    for path in driver.paths()? {
+        let profile = driver.count(&path)?;
+        let before = kept.and_then(|kept| kept.instructions.get(&path));
+        let change = before.map_or_else(|| "new".to_owned(), |before| change(*before, profile.instructions));
+        println!("{path:<16}{:>8} instructions  {change:>8}  {}", profile.instructions, profile.system_calls()?);
+        counts.insert(path, profile.instructions);
+    }
+    Ok(counts)
+}
+
+fn judge(kept: Option<&Counts>, now: &Counts) -> anyhow::Result<()> {
     let kept = kept.with_context(|| format!("{FILE} is missing; run `cargo xtask counts` and commit it"))?;
-    match compare(&kept, &now) {
+    match compare(kept, now) {
         Verdict::Reset(why) => {
             println!("RESET: {why}, so nothing can be compared; run `cargo xtask counts` and commit {FILE}");
             Ok(())
@@ -108,49 +140,6 @@ fn compare(kept: &Counts, now: &Counts) -> Verdict {
 
 fn change(before: u64, now: u64) -> String {
     format!("  {:+.1} %", (now as f64 / before.max(1) as f64 - 1.0) * 100.0)
-}
-
-fn count(root: &Path) -> anyhow::Result<BTreeMap<String, u64>> {
-    let driver = build(root)?;
-    let listed = told_by(Command::new(&driver).arg("list"))?;
-    let mut counts = BTreeMap::new();
-    for path in listed.lines() {
-        let (few, many) = (instructions(&driver, path, FEW)?, instructions(&driver, path, MANY)?);
-        counts.insert(path.to_owned(), many.saturating_sub(few) / (MANY - FEW));
-    }
-    ensure!(!counts.is_empty(), "the driver names no path");
-    Ok(counts)
-}
-
-/// Builds the driver and says where it is.
-fn build(root: &Path) -> anyhow::Result<PathBuf> {
-    let mut build = Command::new(crate::check::cargo());
-    build.args(["build", "--profile", "counts", "-p", "trilby-counts", "--message-format", "json-render-diagnostics"]);
-    let messages = told_by(build.current_dir(root).stderr(Stdio::inherit()))?;
-    let made = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut made = made.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)));
-    made.next_back().context("cargo names no executable")
-}
-
-/// All instructions of one run.
-fn instructions(driver: &Path, path: &str, calls: u64) -> anyhow::Result<u64> {
-    let mut counted = Command::new("valgrind");
-    counted.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(driver).arg(path).arg(calls.to_string());
-    let output = counted.stdin(Stdio::null()).output().context("running valgrind")?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{path} under callgrind ended with {}:\n{told}", output.status);
-    collected(&told).with_context(|| format!("callgrind told no count:\n{told}"))
-}
-
-/// The number behind `Collected :` in what callgrind says at the end.
-fn collected(text: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.split_once("Collected :")?.1.split_whitespace().next()?.parse().ok())
-}
-
-fn told_by(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("running {command:?}"))?;
-    ensure!(output.status.success(), "{command:?} ended with {}", output.status);
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// FNV-1a, enough to see that a file changed.
@@ -223,10 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn the_count_is_found_in_what_callgrind_says() {
-        let said = "==7== Events    : Ir\n==7== Collected : 1234567\n==7== \n==7== I   refs:      1,234,567\n";
-        assert_eq!(collected(said), Some(1_234_567));
-        assert_eq!(collected("==7== nothing"), None);
+    fn what_is_not_understood_is_refused() {
+        let read = |words: &[&str]| read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&[]).unwrap(), Asked::Keep);
+        assert_eq!(read(&["--check"]).unwrap(), Asked::Check);
+        assert_eq!(read(&["--annotate", "invoke-http"]).unwrap(), Asked::Annotate("invoke-http".to_owned()));
+        assert!(read(&["--annotate"]).is_err() && read(&["--check", "x"]).is_err());
     }
 
     #[test]

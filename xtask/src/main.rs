@@ -44,8 +44,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "counts",
-        arguments: "[--check]",
-        about: "count the instructions of the hot paths under callgrind and keep them; with --check say which grew",
+        arguments: "[--check | --annotate PATH]",
+        about: "count the instructions of the hot paths under callgrind and keep them; --check says which grew, --annotate where they go",
         run: counts::run,
     },
     Command {

@@ -9,9 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
-use crate::Metadata;
+use crate::metadata::{Metadata, Value, Values};
+use crate::names;
 
 /// Padding is optional in gRPC metadata.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -82,25 +83,6 @@ impl fmt::Display for InvalidHeader {
 
 impl std::error::Error for InvalidHeader {}
 
-/// `content-type` as Go spells it: `Content-Type`. Receivers of the target recognise HTTP headers by this spelling.
-fn canonical(name: &str) -> String {
-    let mut upper = true;
-    name.chars()
-        .map(|character| {
-            let mapped = if upper { character.to_ascii_uppercase() } else { character };
-            upper = character == '-';
-            mapped
-        })
-        .collect()
-}
-
-fn text(value: &HeaderValue) -> String {
-    match value.to_str() {
-        Ok(text) => text.to_owned(),
-        Err(_) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
-    }
-}
-
 /// Headers of an HTTP request or response as metadata: canonical names, without `Host` and what belongs to one hop.
 pub fn from_http_headers(headers: &HeaderMap) -> Metadata {
     let nominated = security::headers::nominated(headers);
@@ -112,9 +94,12 @@ pub fn from_http_headers(headers: &HeaderMap) -> Metadata {
         {
             continue;
         }
-        let values: Vec<String> = headers.get_all(name).iter().map(text).collect();
-        let values = if *name == COOKIE && values.len() > 1 { vec![values.join("; ")] } else { values };
-        metadata.insert(canonical(name.as_str()), crate::Values { values });
+        let mut values: Values = headers.get_all(name).iter().map(Value::from).collect();
+        if *name == COOKIE && values.len() > 1 {
+            let pairs: Vec<&str> = values.iter().map(Value::as_str).collect();
+            values = Values::from_buf([pairs.join("; ").into()]);
+        }
+        metadata.push(names::canonical(name.as_str()), values);
     }
     metadata
 }
@@ -137,14 +122,14 @@ pub fn from_grpc_headers(headers: &HeaderMap, authority: Option<&str>) -> Metada
                     .filter_map(|part| LENIENT.decode(part.trim_ascii()).ok())
                     .collect::<Vec<_>>()
             });
-            decoded.map(|bytes| STANDARD.encode(bytes)).collect()
+            decoded.map(|bytes| STANDARD.encode(bytes).into()).collect()
         } else {
-            headers.get_all(name).iter().map(text).collect()
+            headers.get_all(name).iter().map(Value::from).collect()
         };
-        metadata.insert(key.to_owned(), crate::Values { values });
+        metadata.push(names::kept(key), values);
     }
     if let Some(authority) = authority {
-        metadata.insert(":authority".into(), crate::Values { values: vec![authority.to_owned()] });
+        metadata.append(":authority", authority);
     }
     metadata
 }
@@ -152,18 +137,23 @@ pub fn from_grpc_headers(headers: &HeaderMap, authority: Option<&str>) -> Metada
 fn nominated_names(metadata: &Metadata) -> Vec<String> {
     let values = metadata.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
     values
-        .flat_map(|(_, list)| list.values.iter())
-        .flat_map(|value| value.split(','))
+        .flat_map(|(_, values)| values.iter())
+        .flat_map(|value| value.as_str().split(','))
         .map(|token| token.trim().to_ascii_lowercase())
         .filter(|token| !token.is_empty())
         .collect()
 }
 
-fn append(headers: &mut HeaderMap, original: &str, name: &str, value: &str) -> Result<(), InvalidHeader> {
+/// A name as HTTP has it, in lower case.
+fn header_name(original: &str, name: &str) -> Result<HeaderName, InvalidHeader> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| InvalidHeader { name: original.to_owned() })
+}
+
+fn append(headers: &mut HeaderMap, original: &str, name: &HeaderName, value: &Value) -> Result<(), InvalidHeader> {
     let refused = || InvalidHeader { name: original.to_owned() };
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
-    let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refused())?;
-    headers.append(name, value);
+    let value = value.to_header().map_err(|_| refused())?;
+    // There is an end to how many names a request may have.
+    headers.try_append(name.clone(), value).map_err(|_| refused())?;
     Ok(())
 }
 
@@ -174,35 +164,44 @@ fn append(headers: &mut HeaderMap, original: &str, name: &str, value: &str) -> R
 /// When a name or value is not legal in HTTP.
 pub fn to_http_headers(metadata: &Metadata, headers: &mut HeaderMap) -> Result<(), InvalidHeader> {
     let nominated = nominated_names(metadata);
-    for (original, list) in metadata {
-        let name = original.to_ascii_lowercase();
-        let skipped = TRACE_HEADERS.contains(&name.as_str())
-            || name == DESTINATION
-            || name.ends_with("-bin")
-            || name == CONTENT_TYPE.as_str()
-            || name == CONTENT_LENGTH.as_str()
-            || security::headers::is_hop_by_hop(&name)
-            || nominated.contains(&name);
-        if skipped {
-            continue;
-        }
-        if name == "baggage" {
-            if let Some(value) = list.values.first() {
+    for (original, values) in metadata.iter() {
+        // What HTTP/2 calls the target of a request is no legal name.
+        let name = match original.strip_prefix(':') {
+            Some(rest @ ("method" | "scheme" | "path" | "authority")) => {
+                header_name(original, &format!("dapr-{rest}"))?
+            }
+            _ if is_skipped(original, &nominated) => continue,
+            _ => header_name(original, original)?,
+        };
+        if name.as_str() == "baggage" {
+            if let Some(value) = values.first() {
                 append(headers, original, &name, value)?;
             }
             continue;
         }
-        let reserved = match name.as_str() {
-            ":method" | ":scheme" | ":path" | ":authority" => Some(format!("dapr-{}", name.trim_start_matches(':'))),
-            name if name.starts_with("grpc-") => Some(format!("dapr-{name}")),
-            _ => None,
+        let name = if name.as_str().starts_with("grpc-") {
+            header_name(original, &format!("dapr-{}", name.as_str()))?
+        } else {
+            name
         };
-        let name = reserved.as_deref().unwrap_or(&name);
-        for value in &list.values {
-            append(headers, original, name, value)?;
+        for value in values {
+            append(headers, original, &name, value)?;
         }
     }
     Ok(())
+}
+
+/// Whether a header of this name, in any case, is not for an HTTP app.
+fn is_skipped(name: &str, nominated: &[String]) -> bool {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    let is_binary = name.len() >= 4 && name.get(name.len() - 4..).is_some_and(|end| end.eq_ignore_ascii_case("-bin"));
+    is_binary
+        || TRACE_HEADERS.iter().any(|own| is(own))
+        || is(DESTINATION)
+        || is(CONTENT_TYPE.as_str())
+        || is(CONTENT_LENGTH.as_str())
+        || security::headers::is_hop_by_hop(name)
+        || nominated.iter().any(|nominated| is(nominated))
 }
 
 /// Adds `metadata` to the headers of a gRPC request to an app.
@@ -227,7 +226,7 @@ pub fn to_invoke_service_headers(
 
 fn to_grpc(metadata: &Metadata, prefix_http: bool, headers: &mut HeaderMap) -> Result<(), InvalidHeader> {
     let nominated = nominated_names(metadata);
-    for (original, list) in metadata {
+    for (original, values) in metadata.iter() {
         let lower = original.to_ascii_lowercase();
         if TRACE_HEADERS.contains(&lower.as_str()) || lower == DESTINATION || nominated.contains(&lower) {
             continue;
@@ -235,16 +234,18 @@ fn to_grpc(metadata: &Metadata, prefix_http: bool, headers: &mut HeaderMap) -> R
         if security::headers::is_hop_by_hop(&lower) || lower == ":authority" {
             continue;
         }
-        let prefixed = prefix_http && PERMANENT.contains(&original.as_str());
+        let prefixed = prefix_http && PERMANENT.contains(&original);
         let name = if prefixed { format!("dapr-{lower}") } else { lower };
         // What the next gRPC client can unpack is its own to say.
         if GRPC_RESERVED.contains(&name.as_str()) || name.starts_with(':') || name == "grpc-accept-encoding" {
             continue;
         }
-        for value in &list.values {
-            if name.ends_with("-bin") {
-                let Ok(bytes) = STANDARD.decode(value) else { continue };
-                append(headers, original, &name, &LENIENT.encode(bytes))?;
+        let is_binary = name.ends_with("-bin");
+        let name = header_name(original, &name)?;
+        for value in values {
+            if is_binary {
+                let Ok(bytes) = STANDARD.decode(value.as_str()) else { continue };
+                append(headers, original, &name, &LENIENT.encode(bytes).into())?;
             } else {
                 append(headers, original, &name, value)?;
             }
@@ -255,14 +256,12 @@ fn to_grpc(metadata: &Metadata, prefix_http: bool, headers: &mut HeaderMap) -> R
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
-    fn metadata(pairs: &[(&str, &str)]) -> Metadata {
-        let mut metadata = Metadata::new();
-        for (name, value) in pairs {
-            metadata.entry((*name).into()).or_default().values.push((*value).into());
-        }
-        metadata
+    fn metadata(pairs: &[(&'static str, &str)]) -> Metadata {
+        pairs.iter().copied().collect()
     }
 
     #[test]
@@ -275,7 +274,7 @@ mod tests {
         headers.append("x-secret", HeaderValue::from_static("s"));
         let metadata = from_http_headers(&headers);
         assert_eq!(metadata.len(), 1);
-        assert_eq!(metadata["X-Many"].values, ["1", "2"]);
+        assert_eq!(metadata.get("X-Many").unwrap().as_slice(), ["1", "2"]);
     }
 
     #[test]
@@ -322,7 +321,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("key-bin", HeaderValue::from_static("AAEC/w"));
         let metadata = from_grpc_headers(&headers, Some("x"));
-        assert_eq!(metadata["key-bin"].values, ["AAEC/w=="]);
+        assert_eq!(metadata.get("key-bin").unwrap().as_slice(), ["AAEC/w=="]);
         let mut back = HeaderMap::new();
         to_grpc_headers(&metadata, &mut back).unwrap();
         assert_eq!(back["key-bin"], "AAEC/w");

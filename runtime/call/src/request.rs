@@ -4,8 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use telemetry::trace::{GRPC_TRACE_BIN, SpanContext, TRACEPARENT, TRACESTATE};
-use wire::common::{HttpExtension, InvokeRequest, http_extension};
-use wire::internals::{ApiVersion, InternalInvokeRequest};
+use wire::common::{HttpExtension, http_extension};
 
 use crate::{Metadata, Payload};
 
@@ -32,37 +31,6 @@ pub struct Call {
 }
 
 impl Call {
-    /// The head of the call as the first frame between sidecars carries it: everything but the body.
-    pub fn head(&self) -> InternalInvokeRequest {
-        InternalInvokeRequest {
-            ver: ApiVersion::V1 as i32,
-            metadata: self.metadata.clone(),
-            message: Some(InvokeRequest {
-                method: self.method.clone(),
-                data: (!self.type_url.is_empty())
-                    .then(|| wire::Any { type_url: self.type_url.clone(), value: bytes::Bytes::new() }),
-                content_type: self.content_type.clone(),
-                http_extension: self.extension.clone(),
-            }),
-            actor: None,
-        }
-    }
-
-    /// The call that a head and a body from another sidecar stand for; `None` when the head has no message.
-    pub fn from_head(head: InternalInvokeRequest, payload: Option<Payload>) -> Option<Self> {
-        let message = head.message?;
-        let (type_url, value) = message.data.map(|data| (data.type_url, data.value)).unwrap_or_default();
-        Some(Self {
-            method: message.method,
-            extension: message.http_extension,
-            content_type: message.content_type,
-            type_url,
-            metadata: head.metadata,
-            trace: None,
-            payload: payload.unwrap_or(Payload::Replayable(value)),
-        })
-    }
-
     /// The verb, when there is an HTTP extension with a number that the target knows.
     pub fn verb(&self) -> Option<Verb> {
         self.extension.as_ref().and_then(|extension| Verb::try_from(extension.verb).ok())
@@ -121,13 +89,13 @@ impl Call {
         }
         let mut headers = HeaderMap::new();
         trace.write_http(&mut headers);
-        for (name, value) in &headers {
-            if let Ok(value) = value.to_str() {
-                crate::set(&mut self.metadata, name.as_str(), value);
+        for name in [TRACEPARENT, TRACESTATE] {
+            if let Some(value) = headers.get(&name) {
+                self.metadata.append(crate::names::kept(name.as_str()), value);
             }
         }
         if crate::is_grpc(&self.metadata) {
-            crate::set(&mut self.metadata, GRPC_TRACE_BIN.as_str(), STANDARD.encode(trace.binary()));
+            self.metadata.append(GRPC_TRACE_BIN.as_str().to_owned(), STANDARD.encode(trace.binary()));
         }
     }
 

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use call::Head;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body as _, Frame};
 use prost::Message;
@@ -14,9 +15,6 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use service::{Body, BoxError};
 use tonic::{Code, Status};
 use wire::common::StreamPayload;
-use wire::internals::{
-    InternalInvokeRequest, InternalInvokeRequestStream, InternalInvokeResponse, InternalInvokeResponseStream,
-};
 
 /// Body bytes in one message. The target accepts up to its message limit (at least 4 KiB is always safe there).
 pub(crate) const PIECE: usize = 64 << 10;
@@ -49,13 +47,13 @@ pub(crate) struct Framed {
 
 impl Framed {
     /// The frames of a request. If the body fails, the stream is reset: a cut body never looks complete.
-    pub(crate) fn request(head: &InternalInvokeRequest, body: Body) -> Self {
-        Self::new(head.encode_to_vec(), body, false)
+    pub(crate) fn request(head: Vec<u8>, body: Body) -> Self {
+        Self::new(head, body, false)
     }
 
     /// The frames of an answer. If the body fails, the trailers say so.
-    pub(crate) fn answer(head: &InternalInvokeResponse, body: Body) -> Self {
-        Self::new(head.encode_to_vec(), body, true)
+    pub(crate) fn answer(head: Vec<u8>, body: Body) -> Self {
+        Self::new(head, body, true)
     }
 
     fn new(head: Vec<u8>, body: Body, trailers: bool) -> Self {
@@ -327,51 +325,21 @@ fn length(here: &[u8]) -> Option<usize> {
     Some(length.get_u32() as usize)
 }
 
-/// A message of a streamed body.
-pub(crate) trait Piece: Message + Default {
-    /// Whether it carries a head, which only the first message may.
-    fn has_head(&self) -> bool;
-    /// Its part of the body.
-    fn into_payload(self) -> Option<StreamPayload>;
-}
-
-impl Piece for InternalInvokeRequestStream {
-    fn has_head(&self) -> bool {
-        self.request.as_ref().is_some_and(|request| !request.metadata.is_empty() || request.message.is_some())
-    }
-
-    fn into_payload(self) -> Option<StreamPayload> {
-        self.payload
-    }
-}
-
-impl Piece for InternalInvokeResponseStream {
-    fn has_head(&self) -> bool {
-        self.response.as_ref().is_some_and(|response| {
-            response.status.is_some() || !response.headers.is_empty() || response.message.is_some()
-        })
-    }
-
-    fn into_payload(self) -> Option<StreamPayload> {
-        self.payload
-    }
-}
-
 /// The body that arrives in pieces after a head.
-pub(crate) struct Pieces<P> {
+pub(crate) struct Pieces<H> {
     decoder: Decoder,
     first: Option<StreamPayload>,
     expected: u64,
     /// Whether the end must carry an OK status (an answer) or is simply the end (a request).
     checked: bool,
     done: bool,
-    message: std::marker::PhantomData<fn() -> P>,
+    head: std::marker::PhantomData<fn() -> H>,
 }
 
-impl<P: Piece> Pieces<P> {
+impl<H: Head> Pieces<H> {
     /// The body after a head whose message carried `first`.
     pub(crate) fn new(decoder: Decoder, first: Option<StreamPayload>, checked: bool) -> Self {
-        Self { decoder, first, expected: 0, checked, done: false, message: std::marker::PhantomData }
+        Self { decoder, first, expected: 0, checked, done: false, head: std::marker::PhantomData }
     }
 
     fn accept(&mut self, payload: StreamPayload) -> Result<Bytes, BoxError> {
@@ -387,11 +355,11 @@ impl<P: Piece> Pieces<P> {
         loop {
             let payload = match self.first.take() {
                 Some(payload) => Some(payload),
-                None => match ready!(self.decoder.poll_message::<P>(context)) {
-                    Some(Ok(message)) if message.has_head() => {
+                None => match ready!(self.decoder.poll_message::<call::Frame<H>>(context)) {
+                    Some(Ok(message)) if message.head.as_ref().is_some_and(Head::says_anything) => {
                         return Poll::Ready(Some(Err("metadata found in non-leading chunk".into())));
                     }
-                    Some(Ok(message)) => message.into_payload(),
+                    Some(Ok(message)) => message.payload,
                     Some(Err(status)) => return Poll::Ready(Some(Err(status.into()))),
                     None => return Poll::Ready(self.end()),
                 },
@@ -410,7 +378,7 @@ impl<P: Piece> Pieces<P> {
     }
 }
 
-impl<P: Piece> http_body::Body for Pieces<P> {
+impl<H: Head> http_body::Body for Pieces<H> {
     type Data = Bytes;
     type Error = BoxError;
 

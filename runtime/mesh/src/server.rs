@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{BufMut as _, Bytes, BytesMut};
-use call::{Answer, Call, Failure, Payload};
+use call::{Answer, Call, CallHead, Failure, Frame, Payload};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use prost::Message as _;
@@ -13,7 +13,7 @@ use security::Peer;
 use service::Body;
 use telemetry::trace::SpanContext;
 use tonic::{Code, Status};
-use wire::internals::{InternalInvokeRequest, InternalInvokeRequestStream};
+use wire::internals::InternalInvokeResponse;
 
 use crate::frames::{Decoder, Framed, LENGTH, Pieces};
 
@@ -72,15 +72,15 @@ impl Server {
     async fn call_local_stream(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
         let (parts, body) = request.into_parts();
         let mut decoder = Decoder::new(body, self.max_message);
-        let first: InternalInvokeRequestStream = match decoder.message().await {
+        let first: Frame<CallHead> = match decoder.message().await {
             Some(first) => first?,
             None => return Err(invalid("request does not contain the required fields in the leading chunk")),
         };
         let missing = || invalid("request does not contain the required fields in the leading chunk");
-        let head = first.request.ok_or_else(missing)?;
-        let pieces = Pieces::<InternalInvokeRequestStream>::new(decoder, first.payload, false);
+        let head = first.head.ok_or_else(missing)?;
+        let pieces = Pieces::<CallHead>::new(decoder, first.payload, false);
         let payload = Payload::Once(service::body::boxed(pieces));
-        let mut call = Call::from_head(head, Some(payload)).ok_or_else(missing)?;
+        let mut call = head.into_call(Some(payload)).ok_or_else(missing)?;
         call.trace = self.inbound.trace(&parts.headers, &call);
         let wants_events = wants_events(&call);
         let answer = self.inbound.call(Peer::of(&parts.extensions), call).await.map_err(Failure::into_status)?;
@@ -89,7 +89,7 @@ impl Server {
             return Err(Status::internal("error invoking app channel: no response received from stream"));
         }
         let (head, length) = (answer.head(), answer.payload.length());
-        let framed = Framed::answer(&head, answer.payload.into_body()).primed().await;
+        let framed = Framed::answer(head, answer.payload.into_body()).primed().await;
         let mut response = respond(service::body::boxed(framed));
         if let Some(length) = length {
             response.headers_mut().insert(LENGTH, HeaderValue::from(length));
@@ -101,14 +101,15 @@ impl Server {
     async fn call_local(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
         let (parts, body) = request.into_parts();
         let mut decoder = Decoder::new(body, self.max_message);
-        let head: InternalInvokeRequest = match decoder.message().await {
+        let head: CallHead = match decoder.message().await {
             Some(head) => head?,
             None => return Err(invalid("the request is empty")),
         };
-        let mut call = Call::from_head(head, None).ok_or_else(|| invalid("field Message is nil"))?;
+        let mut call = head.into_call(None).ok_or_else(|| invalid("field Message is nil"))?;
         call.trace = self.inbound.trace(&parts.headers, &call);
         let answer = self.inbound.call(Peer::of(&parts.extensions), call).await.map_err(Failure::into_status)?;
-        let mut head = answer.head();
+        let mut head =
+            InternalInvokeResponse::decode(&*answer.head()).map_err(|error| Status::internal(error.to_string()))?;
         let type_url = answer.type_url;
         let value = service::body::read_bounded(answer.payload.into_body(), self.max_message as u64)
             .await

@@ -1,13 +1,12 @@
 //! Calls to other sidecars: the hop of service invocation (`CallLocalStream`) and gRPC requests that pass through as they
 //! are. Called by `blocks::invoke`, which has decided where a call goes and stamped who calls.
 
-use call::{Answer, Call, Failure, Payload};
+use call::{Answer, AnswerHead, Call, Failure, Frame, Payload};
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use service::{Body, Connections, SendFailure};
 use tonic::{Code, Status};
 use wire::common::StreamPayload;
-use wire::internals::InternalInvokeResponseStream;
 
 use crate::Address;
 use crate::frames::{Decoder, Framed, LENGTH, Pieces};
@@ -40,8 +39,7 @@ impl Sidecars {
     /// # Errors
     /// When the sidecar cannot be reached, or it or its app refuses the call.
     pub async fn call(&self, address: &Address, app_id: &str, call: &mut Call) -> Result<Answer, Failure> {
-        let head = call.head();
-        let body = Framed::request(&head, call.payload.take()).primed().await;
+        let body = Framed::request(call.head(), call.payload.take()).primed().await;
         let mut request = Request::new(service::body::boxed(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = http::Uri::from_static(CALL_LOCAL_STREAM);
@@ -62,7 +60,7 @@ impl Sidecars {
             return Err(Failure::new(Code::Unknown, format!("the sidecar of {app_id} answered HTTP {}", parts.status)));
         }
         let mut decoder = Decoder::new(body, self.max_message);
-        let first: InternalInvokeResponseStream = match decoder.message().await {
+        let first: Frame<AnswerHead> = match decoder.message().await {
             Some(Ok(first)) => first,
             Some(Err(status)) => return Err(refused(status, app_id)),
             None => return Err(refused(decoder.status(), app_id)),
@@ -72,10 +70,10 @@ impl Sidecars {
             end_of(&mut decoder, app_id).await?;
             Payload::Replayable(first.payload.unwrap_or_default().data)
         } else {
-            let body = Pieces::<InternalInvokeResponseStream>::new(decoder, first.payload, true);
+            let body = Pieces::<AnswerHead>::new(decoder, first.payload, true);
             Payload::Once(service::body::boxed(body))
         };
-        Answer::from_head(first.response.ok_or_else(missing)?, Some(payload)).ok_or_else(missing)
+        first.head.and_then(|head| head.into_answer(Some(payload))).ok_or_else(missing)
     }
 
     /// Passes a gRPC request on as it is, body and trailers streaming.
@@ -109,7 +107,7 @@ fn is_short_and_whole(headers: &HeaderMap, payload: Option<&StreamPayload>) -> b
 
 /// Waits for the end of a stream that has nothing more to say. It was sent together with the last message.
 async fn end_of(decoder: &mut Decoder, app_id: &str) -> Result<(), Failure> {
-    match decoder.message::<InternalInvokeResponseStream>().await {
+    match decoder.message::<Frame<AnswerHead>>().await {
         None if decoder.status().code() == Code::Ok => Ok(()),
         None => Err(refused(decoder.status(), app_id)),
         Some(Err(status)) => Err(refused(status, app_id)),

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use call::Metadata;
+use call::{Metadata, Value};
 
 /// The values for this machine, made once.
 #[derive(Debug, Clone, Default)]
 pub struct Forwarded {
-    address: String,
-    host: String,
-    combined: String,
+    address: Option<Value>,
+    host: Option<Value>,
+    combined: Option<Value>,
 }
 
 impl Forwarded {
@@ -26,7 +26,8 @@ impl Forwarded {
         if !host.is_empty() {
             parts.push(format!("host={host}"));
         }
-        Self { address: address.to_owned(), host: host.to_owned(), combined: parts.join(";") }
+        let value = |text: &str| (!text.is_empty()).then(|| Value::from(text));
+        Self { address: value(address), host: value(host), combined: value(&parts.join(";")) }
     }
 
     /// Appends the values to those that a call already has.
@@ -34,10 +35,9 @@ impl Forwarded {
         let values =
             [("X-Forwarded-For", &self.address), ("X-Forwarded-Host", &self.host), ("Forwarded", &self.combined)];
         for (name, value) in values {
-            if value.is_empty() {
-                continue;
+            if let Some(value) = value {
+                metadata.append(name, value.clone());
             }
-            metadata.entry(name.to_owned()).or_default().values.push(value.clone());
         }
     }
 }
@@ -45,15 +45,13 @@ impl Forwarded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use call::Values;
 
     #[test]
     fn an_ipv6_address_is_quoted_and_values_are_appended() {
         let forwarded = Forwarded::new("fd00::1", "machine");
-        let mut metadata = Metadata::new();
-        metadata.insert("X-Forwarded-For".into(), Values { values: vec!["1.2.3.4".into()] });
+        let mut metadata: Metadata = [("X-Forwarded-For", "1.2.3.4")].into_iter().collect();
         forwarded.add(&mut metadata);
-        assert_eq!(metadata["X-Forwarded-For"].values, ["1.2.3.4", "fd00::1"]);
-        assert_eq!(metadata["Forwarded"].values, ["for=\"[fd00::1]\";by=\"[fd00::1]\";host=machine"]);
+        assert_eq!(metadata.get("X-Forwarded-For").unwrap().as_slice(), ["1.2.3.4", "fd00::1"]);
+        assert_eq!(metadata.get("Forwarded").unwrap().as_slice(), ["for=\"[fd00::1]\";by=\"[fd00::1]\";host=machine"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Who calls, said by the sidecar: what an app says of itself is stripped first, in any spelling, and what a peer says of
 //! itself gives way to what its certificate says.
 
-use call::Metadata;
+use call::{Metadata, Values};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use security::Peer;
 
@@ -44,12 +44,12 @@ pub(super) fn caller(metadata: &mut Metadata, identity: &Identity, callee: &str)
 pub(super) fn receive(metadata: &mut Metadata, peer: &Peer, own_id: &str) {
     metadata.retain(|name, values| {
         let Some(own) = IDENTITY.iter().find(|own| name.eq_ignore_ascii_case(own)) else { return true };
-        values.values.truncate(1);
-        name == own && !NEVER_TOLD.contains(own)
+        values.truncate(1);
+        name == *own && !NEVER_TOLD.contains(own)
     });
     for name in RECEIVER {
         if let Some(values) = metadata.get_mut(name) {
-            values.values = vec![own_id.to_owned()];
+            *values = Values::from_buf([own_id.into()]);
         }
     }
     if let Some(id) = peer.id() {
@@ -84,10 +84,9 @@ pub(super) fn receive_headers(headers: &mut HeaderMap, peer: &Peer, own_id: &str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use call::Values;
 
-    fn metadata(pairs: &[(&str, &str)]) -> Metadata {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), Values { values: vec![(*value).to_owned()] })).collect()
+    fn metadata(pairs: &[(&'static str, &str)]) -> Metadata {
+        pairs.iter().copied().collect()
     }
 
     #[test]
@@ -97,18 +96,18 @@ mod tests {
         let identity = Identity { app_id: "me".into(), namespace: "default".into() };
         caller(&mut given, &identity, "you");
         assert_eq!(given.len(), 4);
-        assert_eq!(given["dapr-caller-app-id"].values, ["me"]);
-        assert_eq!(given["dapr-caller-namespace"].values, ["default"]);
-        assert_eq!(given["dapr-callee-app-id"].values, ["you"]);
+        assert_eq!(call::first(&given, "dapr-caller-app-id"), Some("me"));
+        assert_eq!(call::first(&given, "dapr-caller-namespace"), Some("default"));
+        assert_eq!(call::first(&given, "dapr-callee-app-id"), Some("you"));
     }
 
     #[test]
     fn only_the_peer_sidecars_own_spelling_is_kept() {
         let mut given =
             metadata(&[("Dapr-Caller-App-Id", "admin"), ("dapr-caller-app-id", "me"), ("dapr-api-token", "t")]);
-        given.get_mut("dapr-caller-app-id").unwrap().values.push("second".into());
+        given.get_mut("dapr-caller-app-id").unwrap().push("second".into());
         receive(&mut given, &Peer::Unauthenticated, "me");
         assert_eq!(given.len(), 1);
-        assert_eq!(given["dapr-caller-app-id"].values, ["me"]);
+        assert_eq!(call::first(&given, "dapr-caller-app-id"), Some("me"));
     }
 }
