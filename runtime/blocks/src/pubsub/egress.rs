@@ -12,7 +12,6 @@ pub(super) struct Egress(Arc<Inner>);
 
 struct Inner {
     metrics: Metrics,
-    namespace: Arc<str>,
     /// By component, topic and success. Apps choose names: topics beyond the bound are counted together, without one.
     topics: Table<2, Handles>,
 }
@@ -25,8 +24,8 @@ struct Handles {
 }
 
 impl Egress {
-    pub(super) fn new(metrics: Metrics, namespace: Arc<str>) -> Self {
-        Self(Arc::new(Inner { metrics, namespace, topics: Table::default() }))
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self(Arc::new(Inner { metrics, topics: Table::default() }))
     }
 
     /// One message.
@@ -58,9 +57,9 @@ impl Inner {
     }
 
     fn resolve(&self, component: &str, topic: &str, success: bool) -> Handles {
-        let values = [component, &self.namespace, if success { "true" } else { "false" }, topic];
+        let values = [component, self.metrics.namespace(), if success { "true" } else { "false" }, topic];
         // What the broker took is a success, whatever became of the rest.
-        let taken = [component, &self.namespace, "true", topic];
+        let taken = [component, self.metrics.namespace(), "true", topic];
         let pair = |count, latency| (self.metrics.counter(count, &values), self.metrics.histogram(latency, &values));
         Handles {
             one: pair(&names::PUBSUB_EGRESS, &names::PUBSUB_EGRESS_LATENCIES),

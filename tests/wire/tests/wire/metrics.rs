@@ -184,7 +184,7 @@ async fn state_is_counted_over_both_doors() {
     dapr.get_state(asked).await.unwrap();
     for operation in ["get", "set"] {
         let labels = format!(
-            "{{app_id=\"{id}\",component=\"store\",namespace=\"default\",operation=\"{operation}\",success=\"true\"}}"
+            "{{app_id=\"{id}\",component=\"store\",namespace=\"\",operation=\"{operation}\",success=\"true\"}}"
         );
         counts(&sidecar, &format!("dapr_component_state_count{labels}"), 2).await;
         counts(&sidecar, &format!("dapr_component_state_latencies_count{labels}"), 2).await;
@@ -288,7 +288,7 @@ async fn low_cardinality_and_patterns_of_a_configuration_are_obeyed() {
             &[
                 ("app_id", id),
                 ("component", "store"),
-                ("namespace", "default"),
+                ("namespace", ""),
                 ("operation", "read"),
                 ("success", "true"),
             ],

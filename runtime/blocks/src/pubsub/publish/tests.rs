@@ -272,9 +272,8 @@ async fn what_is_published_is_counted_by_topic() {
     let entries = vec![entry("1", "x"), entry("2", "fail")];
     assert!(publish_all(&api, "t", entries, Metadata::new()).await.is_err());
     let page = metrics.render();
-    let labels = |success: &str| {
-        format!("{{app_id=\"app\",component=\"ps\",namespace=\"ns\",success=\"{success}\",topic=\"t\"}}")
-    };
+    let labels =
+        |success: &str| format!("{{app_id=\"app\",component=\"ps\",namespace=\"\",success=\"{success}\",topic=\"t\"}}");
     for line in [
         format!("dapr_component_pubsub_egress_count{} 1", labels("true")),
         format!("dapr_component_pubsub_egress_count{} 1", labels("false")),
