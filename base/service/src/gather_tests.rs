@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
+use crate::Tasks;
 
 /// A stream in memory that counts writes.
 struct Counting {
@@ -62,7 +63,7 @@ async fn what_one_turn_brings_is_one_write() {
         // It lives on: nothing but its driver writes.
         std::future::pending::<()>().await;
     };
-    let driving = tokio::spawn(gathering.drive(connection));
+    let driving = Tasks::new().spawn("server", gathering.drive(connection));
     let mut read = [0; 13];
     far.read_exact(&mut read).await.unwrap();
     assert_eq!((&read, writes.load(Ordering::SeqCst)), (b"one two three", 1));
@@ -84,7 +85,7 @@ async fn everything_arrives_in_order_through_a_narrow_stream() {
         }
         gathered.shutdown().await.unwrap();
     };
-    tokio::spawn(gathering.drive(connection));
+    Tasks::new().spawn("server", gathering.drive(connection));
     let mut read = Vec::new();
     far.read_to_end(&mut read).await.unwrap();
     assert!(read == expected);

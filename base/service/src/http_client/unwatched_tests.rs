@@ -44,7 +44,7 @@ async fn whole(response: Response<Reply>) -> Vec<u8> {
 async fn calls_one_after_the_other_share_a_connection_and_carry_their_host() {
     let (listener, url) = server().await;
     let (pool, _) = pool();
-    let serving = tokio::spawn(async move {
+    let serving = Tasks::new().spawn("server", async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut heads = Vec::new();
         for _ in 0..3 {
@@ -66,7 +66,7 @@ async fn calls_one_after_the_other_share_a_connection_and_carry_their_host() {
 async fn a_connection_that_was_closed_while_idle_costs_no_request() {
     let (listener, url) = server().await;
     let (pool, _) = pool();
-    let serving = tokio::spawn(async move {
+    let serving = Tasks::new().spawn("server", async move {
         for _ in 0..2 {
             let (mut socket, _) = listener.accept().await.unwrap();
             read(&mut socket, "body").await;
@@ -83,7 +83,7 @@ async fn a_connection_that_was_closed_while_idle_costs_no_request() {
 async fn a_connection_that_its_server_ends_with_the_answer_is_not_kept() {
     let (listener, url) = server().await;
     let (pool, _) = pool();
-    let serving = tokio::spawn(async move {
+    let serving = Tasks::new().spawn("server", async move {
         let (mut first, _) = listener.accept().await.unwrap();
         read(&mut first, "body").await;
         first.write_all(LAST).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_connection_that_its_server_ends_with_the_answer_is_not_kept() {
 async fn a_server_that_hangs_up_on_a_request_gets_it_once() {
     let (listener, url) = server().await;
     let (pool, _) = pool();
-    let serving = tokio::spawn(async move {
+    let serving = Tasks::new().spawn("server", async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         read(&mut socket, "body").await;
         drop(socket);
@@ -117,7 +117,7 @@ async fn a_server_that_hangs_up_on_a_request_gets_it_once() {
 async fn an_answer_that_nobody_reads_to_its_end_closes_its_connection() {
     let (listener, url) = server().await;
     let (pool, _) = pool();
-    let serving = tokio::spawn(async move {
+    let serving = Tasks::new().spawn("server", async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         read(&mut socket, "body").await;
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await.unwrap();
@@ -140,7 +140,7 @@ async fn a_request_that_outlasts_its_answer_is_sent_to_its_end() {
             })
         })
     }));
-    let serving = tokio::spawn(async move {
+    let serving = Tasks::new().spawn("server", async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         read(&mut socket, "first\r\n").await;
         socket.write_all(SHORT).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_request_that_outlasts_its_answer_is_sent_to_its_end() {
 async fn a_dropped_pool_leaves_no_task_behind() {
     let (listener, url) = server().await;
     let (pool, tasks) = pool();
-    let serving = tokio::spawn(async move {
+    let serving = Tasks::new().spawn("server", async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         read(&mut socket, "body").await;
         socket.write_all(SHORT).await.unwrap();
