@@ -64,7 +64,7 @@ async fn ask(options: &Options, anchors: &Anchors, tasks: &Tasks) -> Result<Cert
     let dialer = Dialer::with_credentials(Arc::new(credentials));
     let connections = Connections::new(dialer, true, Lifetimes::default(), tasks.clone());
     connections
-        .ready(options.sentry_address.as_str().into())
+        .reserve(options.sentry_address.as_str().into())
         .await
         .map_err(|reason| Refusal::new("sentry_conn", format!("error establishing connection to sentry: {reason}")))?;
     let mut client = CaClient::new(Channel::new(connections, options.sentry_address.as_str()));

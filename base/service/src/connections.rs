@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use http::uri::Authority;
 use http::{Request, Response};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -102,6 +103,8 @@ struct Slot {
 
 struct Entry {
     line: Line,
+    /// What requests call the other end.
+    authority: Authority,
     idle_since: Mutex<Instant>,
     proof: Option<Proof>,
 }
@@ -127,6 +130,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The right to use a connection; it is not collected while a lease lives.
 struct Lease(Arc<Entry>);
+
+/// An open connection, kept for one request.
+pub struct Reserved(Lease);
 
 impl Drop for Lease {
     fn drop(&mut self) {
@@ -176,15 +182,31 @@ impl Connections {
     /// # Errors
     /// [`SendError`], which says whether the peer can have seen the request.
     pub async fn send(&self, to: Endpoint<'_>, request: Request<Body>) -> Result<Response<Body>, SendError> {
+        let reserved = self.reserve(to).await;
+        self.send_over(to, reserved, request).await
+    }
+
+    /// As [`Connections::send`], beginning with a connection that was reserved there, or why there is none.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_over(
+        &self,
+        to: Endpoint<'_>,
+        reserved: Result<Reserved, String>,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, SendError> {
         let mut request = request;
+        let mut leased = reserved.map(|Reserved(lease)| lease);
         let mut refused: Option<Arc<Entry>> = None;
         loop {
-            let lease = match self.lease(to, refused.as_ref()).await {
+            let lease = match leased {
                 Ok(lease) => lease,
                 Err(reason) => return Err(SendError::NotSent { request: Box::new(request), reason }),
             };
             let entry = Arc::clone(&lease.0);
-            let Refusal { reason, back } = match exchange::exchange(lease, request, &self.inner.tasks).await {
+            let sent = exchange::exchange(lease, request, self.inner.secure, &self.inner.tasks).await;
+            let Refusal { reason, back } = match sent {
                 Ok(response) => return Ok(response),
                 Err(refusal) => refusal,
             };
@@ -194,15 +216,16 @@ impl Connections {
             if refused.replace(entry).is_some() {
                 return Err(SendError::NotSent { request: Box::new(request), reason });
             }
+            leased = self.lease(to, refused.as_ref()).await;
         }
     }
 
-    /// Makes sure that a connection exists.
+    /// Keeps an open connection for one request.
     ///
     /// # Errors
     /// Why none can be opened, in words.
-    pub async fn ready(&self, to: Endpoint<'_>) -> Result<(), String> {
-        self.lease(to, None).await.map(drop)
+    pub async fn reserve(&self, to: Endpoint<'_>) -> Result<Reserved, String> {
+        self.lease(to, None).await.map(Reserved)
     }
 
     async fn lease(&self, to: Endpoint<'_>, besides: Option<&Arc<Entry>>) -> Result<Lease, String> {
@@ -216,7 +239,8 @@ impl Connections {
         }
         let (line, proof) = self.dial(to).await?;
         line.enter();
-        let entry = Arc::new(Entry { line, idle_since: Mutex::new(Instant::now()), proof });
+        let authority = to.address.parse().map_err(|error| format!("{} is not an address: {error}", to.address))?;
+        let entry = Arc::new(Entry { line, authority, idle_since: Mutex::new(Instant::now()), proof });
         lock(&slot.entries).push(Arc::clone(&entry));
         self.sweep_while_open();
         Ok(Lease(entry))
@@ -340,7 +364,7 @@ mod tests {
             tokio::io::AsyncWriteExt::write_all(&mut peer, &empty_settings).await.unwrap();
             peer
         };
-        let (ready, _peer) = tokio::join!(pool.ready(address.as_str().into()), speaking);
+        let (ready, _peer) = tokio::join!(pool.reserve(address.as_str().into()), speaking);
         ready.unwrap();
         assert!(tasks.count() > 1);
         drop(pool);

@@ -29,7 +29,7 @@ mod user;
 mod watching;
 
 pub use body::{Body, BodyTooLarge, BoxError, ReadError, read_bounded};
-pub use connections::{Channel, Connections, Lifetimes, SendError, SendFailure};
+pub use connections::{Channel, Connections, Lifetimes, Reserved, SendError, SendFailure};
 pub use dial::{Credentials, Dialer, Endpoint};
 pub use environment::Environment;
 pub use executor::Executor;

@@ -170,10 +170,10 @@ impl Invoker {
             parts.resolution.lookup(id, namespace).await.map_err(|error| Failure::plain(error.to_string()))?;
         self.refuse_itself(id, namespace, address.as_str())?;
         let answer = match parts.sidecars.reach(&address).await {
-            Ok(()) => {
+            Ok(reached) => {
                 let once = matches!(call.payload, Payload::Once(_));
                 let started = self.counts.sent(id);
-                let answer = parts.sidecars.call(&address, id, call).await;
+                let answer = parts.sidecars.call(&address, reached, id, call).await;
                 self.counts.answer(id, started, &answer);
                 answer.map_err(|failure| Failure { unsent: failure.unsent && !once, ..failure })
             }

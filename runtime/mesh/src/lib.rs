@@ -7,4 +7,4 @@ mod sidecars;
 
 pub use resolution::{Address, Resolution};
 pub use server::{Inbound, Server};
-pub use sidecars::Sidecars;
+pub use sidecars::{Reached, Sidecars};

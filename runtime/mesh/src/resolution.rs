@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use component::resolver::{Error, ResolveRequest, Resolved, Resolver, Search};
-use service::{Channel, Connections, Endpoint, Tasks};
+use service::{Endpoint, Tasks};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -47,11 +47,6 @@ impl Address {
     #[must_use]
     pub fn endpoint(&self) -> Endpoint<'_> {
         Endpoint { address: &self.text, peer: &self.peer }
-    }
-
-    /// The address through a pool of connections.
-    pub(crate) fn channel(&self, connections: &Connections) -> Channel {
-        Channel::expecting(connections.clone(), Arc::clone(&self.text), Arc::clone(&self.peer))
     }
 }
 

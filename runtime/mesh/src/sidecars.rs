@@ -1,17 +1,24 @@
 //! Calls to other sidecars: the hop of service invocation (`CallLocalStream`) and gRPC requests that pass through as they
 //! are. Called by `blocks::invoke`, which has decided where a call goes and stamped who calls.
 
+use std::sync::LazyLock;
+
 use call::{Answer, AnswerHead, Call, Failure, Frame, Payload};
 use http::header::{CONTENT_TYPE, TE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use service::{Body, Connections, SendFailure};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use service::{Body, Connections, Reserved, SendError, SendFailure};
 use tonic::{Code, Status};
 use wire::common::StreamPayload;
 
 use crate::Address;
 use crate::frames::{Decoder, Framed, LENGTH, Pieces};
 
-const CALL_LOCAL_STREAM: &str = "/dapr.proto.internals.v1.ServiceInvocation/CallLocalStream";
+/// Parsed once.
+static CALL: LazyLock<Uri> =
+    LazyLock::new(|| Uri::from_static("/dapr.proto.internals.v1.ServiceInvocation/CallLocalStream"));
+
+/// A connection to another sidecar, kept for one call.
+pub struct Reached(Reserved);
 
 /// The other sidecars, by address. A clone shares the connections.
 #[derive(Clone)]
@@ -26,29 +33,36 @@ impl Sidecars {
         Self { connections, max_message }
     }
 
-    /// Makes sure that a connection to the address exists.
+    /// Keeps a connection to the address for one call.
     ///
     /// # Errors
     /// When there is none and none can be opened: nothing was sent.
-    pub async fn reach(&self, address: &Address) -> Result<(), Failure> {
-        self.connections.ready(address.endpoint()).await.map_err(Failure::unreachable)
+    pub async fn reach(&self, address: &Address) -> Result<Reached, Failure> {
+        self.connections.reserve(address.endpoint()).await.map(Reached).map_err(Failure::unreachable)
     }
 
-    /// Calls the app behind the sidecar at `address`. Both bodies stream; of the call only a replayable body is left.
+    /// Calls the app behind the sidecar at `address`, which was reached. Both bodies stream; of the call only a replayable body
+    /// is left.
     ///
     /// # Errors
-    /// When the sidecar cannot be reached, or it or its app refuses the call.
-    pub async fn call(&self, address: &Address, app_id: &str, call: &mut Call) -> Result<Answer, Failure> {
+    /// When the sidecar cannot be reached after all, or it or its app refuses the call.
+    pub async fn call(
+        &self,
+        address: &Address,
+        Reached(reserved): Reached,
+        app_id: &str,
+        call: &mut Call,
+    ) -> Result<Answer, Failure> {
         let body = Framed::request(call.head(), call.payload.take()).primed().await;
         let mut request = Request::new(service::body::boxed(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = http::Uri::from_static(CALL_LOCAL_STREAM);
+        *request.uri_mut() = CALL.clone();
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
         call.write_trace_grpc(headers);
-        let response = self.send(address, request).await?;
-        self.read(response, app_id).await
+        let sent = self.connections.send_over(address.endpoint(), Ok(reserved), request).await;
+        self.read(sent.map_err(failure)?, app_id).await
     }
 
     async fn read(&self, response: Response<Body>, app_id: &str) -> Result<Answer, Failure> {
@@ -76,21 +90,23 @@ impl Sidecars {
         first.head.and_then(|head| head.into_answer(Some(payload))).ok_or_else(missing)
     }
 
-    /// Passes a gRPC request on as it is, body and trailers streaming.
+    /// Passes a gRPC request on as it is to the sidecar at `address`, which was reached; body and trailers stream.
     ///
     /// # Errors
     /// When the sidecar cannot be reached or breaks off.
-    pub async fn proxy(&self, address: &Address, request: Request<Body>) -> Result<Response<Body>, Failure> {
-        self.send(address, request).await
+    pub async fn proxy(
+        &self,
+        address: &Address,
+        Reached(reserved): Reached,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        self.connections.send_over(address.endpoint(), Ok(reserved), request).await.map_err(failure)
     }
+}
 
-    async fn send(&self, address: &Address, request: Request<Body>) -> Result<Response<Body>, Failure> {
-        address.channel(&self.connections).send(request).await.map_err(|SendFailure { unsent, reason }| Failure {
-            code: Some(Code::Unavailable),
-            message: reason,
-            unsent,
-        })
-    }
+fn failure(error: SendError) -> Failure {
+    let SendFailure { unsent, reason } = error.into();
+    Failure { code: Some(Code::Unavailable), message: reason, unsent }
 }
 
 /// The status of an answer that is only trailers.

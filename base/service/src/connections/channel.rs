@@ -39,19 +39,8 @@ impl Channel {
     /// # Errors
     /// [`SendFailure`].
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, SendFailure> {
-        let failed = |reason: String| SendFailure { unsent: true, reason };
-        let (mut parts, body) = request.into_parts();
-        let scheme = if self.connections.inner.secure { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
-        let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"));
-        let uri = http::Uri::builder().scheme(scheme).authority(&*self.address).path_and_query(path).build();
-        parts.uri = uri.map_err(|error| failed(format!("{} is not an address: {error}", self.address)))?;
-        parts.version = http::Version::HTTP_2;
         let to = Endpoint { address: &self.address, peer: &self.peer };
-        let sent = self.connections.send(to, Request::from_parts(parts, body)).await;
-        sent.map_err(|error| SendFailure {
-            unsent: matches!(error, SendError::NotSent { .. }),
-            reason: error.reason().to_owned(),
-        })
+        Ok(self.connections.send(to, request).await?)
     }
 }
 
@@ -62,6 +51,12 @@ pub struct SendFailure {
     pub unsent: bool,
     /// What went wrong, in words.
     pub reason: String,
+}
+
+impl From<SendError> for SendFailure {
+    fn from(error: SendError) -> Self {
+        Self { unsent: matches!(error, SendError::NotSent { .. }), reason: error.reason().to_owned() }
+    }
 }
 
 impl std::fmt::Display for SendFailure {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
+use http::uri::{PathAndQuery, Scheme, Uri};
 use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -29,10 +30,21 @@ pub(super) struct Refusal {
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) async fn exchange(lease: Lease, request: Request<Body>, tasks: &Tasks) -> Result<Response<Body>, Refusal> {
+pub(super) async fn exchange(
+    lease: Lease,
+    request: Request<Body>,
+    is_secure: bool,
+    tasks: &Tasks,
+) -> Result<Response<Body>, Refusal> {
     let (mut parts, mut body) = request.into_parts();
     parts.extensions.clear();
-    let head = Request::from_parts(parts.clone(), ());
+    let mut uri = parts.uri.clone().into_parts();
+    uri.scheme = Some(if is_secure { Scheme::HTTPS } else { Scheme::HTTP });
+    uri.authority = Some(lease.0.authority.clone());
+    uri.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    let mut head = Request::from_parts(parts.clone(), ());
+    // All three parts are there, which is all that can be wrong.
+    *head.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
     let (answer, mut stream) = match lease.0.line.sender().send_request(head, body.is_end_stream()) {
         Ok(begun) => begun,
         Err(error) => {

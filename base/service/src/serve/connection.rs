@@ -160,6 +160,8 @@ impl Connection {
             .max_concurrent_streams(options.max_concurrent_streams)
             .max_header_list_size(list_bytes)
             .max_send_buf_size(HTTP2_SEND_BUFFER)
+            // gRPC servers give no date.
+            .auto_date_header(options.http1)
             .max_pending_accept_reset_streams(PENDING_RESETS)
             .max_local_error_reset_streams(LOCAL_ERROR_RESETS);
         if let Some(keepalive) = options.http2_keepalive {

@@ -147,10 +147,10 @@ impl Invoker {
             let address = looked_up.map_err(|error| Failure::plain(error.to_string()))?;
             self.refuse_itself(id, namespace, address.as_str())?;
             match parts.sidecars.reach(&address).await {
-                Ok(()) => {
+                Ok(reached) => {
                     self.counts.invocations.sent(id, is_stream(request.headers()));
                     *sent = Some(Instant::now());
-                    return parts.sidecars.proxy(&address, request).await;
+                    return parts.sidecars.proxy(&address, reached, request).await;
                 }
                 Err(failure) if !again => return Err(failure),
                 Err(_) => {
