@@ -89,6 +89,8 @@ impl Histogram {
 /// How metrics are kept.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// The namespace of the app, for families that have the label; empty where none is set.
+    pub namespace: String,
     /// Upper bounds of latency families in milliseconds; empty for the built-in ones.
     pub latency_buckets: Vec<f64>,
     /// Rewrites of label values.
@@ -163,6 +165,12 @@ impl Metrics {
         }
         process::render_into(&mut page);
         page
+    }
+
+    /// The namespace of the app, as families that have the label tell it.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.registry.as_ref().map_or("", |registry| &registry.namespace)
     }
 
     fn labels(&self) -> HttpLabels {

@@ -40,7 +40,6 @@ pub(crate) struct Foundations<'a> {
 /// Every API over these parts.
 pub(crate) fn api(parts: Foundations<'_>) -> Arc<Api> {
     let Foundations { role, invoker, components, channel, messages, metrics, metadata, readiness, intake } = parts;
-    let namespace: Arc<str> = settings::namespace(&role.environment).into();
     let (options, app) = (&role.options, role.options.app_id.as_str());
     let has_subtle = role.configuration.enabled_features().contains(&SUBTLE_FEATURE);
     let (pubsub, subscriptions) = messages;
@@ -49,16 +48,16 @@ pub(crate) fn api(parts: Foundations<'_>) -> Arc<Api> {
         app_id: options.app_id.clone(),
         invoker,
         state: State::new(app.into(), options.namespace.as_str().into(), components.clone())
-            .counted(Operations::state(metrics, &namespace)),
+            .counted(Operations::state(metrics)),
         pubsub,
         subscriptions,
         secrets: Secrets::new(components.clone(), settings::secret_scopes(&role.configuration))
-            .counted(Operations::secrets(metrics, &namespace)),
+            .counted(Operations::secrets(metrics)),
         configuration: ConfigurationApi::new(components.clone(), channel, role.tasks.clone(), intake)
-            .counted(Operations::configuration(metrics, &namespace)),
-        conversations: Conversations::new(components.clone()).counted(Operations::conversation(metrics, &namespace)),
+            .counted(Operations::configuration(metrics)),
+        conversations: Conversations::new(components.clone()).counted(Operations::conversation(metrics)),
         locks: Locks::new(app.into(), components.clone()),
-        crypto: Crypto::new(components, has_subtle).counted(Operations::crypto(metrics, &namespace)),
+        crypto: Crypto::new(components, has_subtle).counted(Operations::crypto(metrics)),
         metadata,
         readiness,
         outbound,

@@ -26,7 +26,8 @@ pub(crate) fn metrics(options: &Options, configuration: &Configuration) -> Resul
     }
     let http = HttpLabels::new(increased, spec.excludes_verbs(), spec.path_matching())
         .map_err(|pattern| Fatal::new(format!("{pattern:?} of spec.metrics.http.pathMatching is no path pattern")))?;
-    let settings = Settings { latency_buckets: spec.latency_buckets(), rules: rules(&spec), http };
+    let namespace = options.namespace.clone();
+    let settings = Settings { namespace, latency_buckets: spec.latency_buckets(), rules: rules(&spec), http };
     Ok(Metrics::configured(&options.app_id, settings))
 }
 

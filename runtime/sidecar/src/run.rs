@@ -109,7 +109,7 @@ fn tell_disabled(options: &Options) {
 /// What a sidecar is started with, and what its parts share.
 pub(crate) struct Role {
     pub(crate) options: Options,
-    pub(crate) environment: Environment,
+    environment: Environment,
     pub(crate) configuration: Configuration,
     access_control: Option<AccessControl>,
     pub(crate) shutdown: Shutdown,

@@ -14,7 +14,6 @@ pub struct Operations(Option<Arc<Inner>>);
 
 struct Inner {
     metrics: Metrics,
-    namespace: Arc<str>,
     calls: &'static Family,
     latency: &'static Family,
     known: Table<2, (Counter, Histogram)>,
@@ -23,42 +22,36 @@ struct Inner {
 impl Operations {
     /// Calls to state components.
     #[must_use]
-    pub fn state(metrics: &Metrics, namespace: &Arc<str>) -> Self {
-        Self::new(metrics, namespace, &names::COMPONENT_STATE_CALLS, &names::COMPONENT_STATE_LATENCY)
+    pub fn state(metrics: &Metrics) -> Self {
+        Self::new(metrics, &names::COMPONENT_STATE_CALLS, &names::COMPONENT_STATE_LATENCY)
     }
 
     /// Calls to secret components.
     #[must_use]
-    pub fn secrets(metrics: &Metrics, namespace: &Arc<str>) -> Self {
-        Self::new(metrics, namespace, &names::COMPONENT_SECRET_CALLS, &names::COMPONENT_SECRET_LATENCY)
+    pub fn secrets(metrics: &Metrics) -> Self {
+        Self::new(metrics, &names::COMPONENT_SECRET_CALLS, &names::COMPONENT_SECRET_LATENCY)
     }
 
     /// Calls to configuration components.
     #[must_use]
-    pub fn configuration(metrics: &Metrics, namespace: &Arc<str>) -> Self {
-        Self::new(metrics, namespace, &names::COMPONENT_CONFIGURATION_CALLS, &names::COMPONENT_CONFIGURATION_LATENCY)
+    pub fn configuration(metrics: &Metrics) -> Self {
+        Self::new(metrics, &names::COMPONENT_CONFIGURATION_CALLS, &names::COMPONENT_CONFIGURATION_LATENCY)
     }
 
     /// Calls to components of cryptography.
     #[must_use]
-    pub fn crypto(metrics: &Metrics, namespace: &Arc<str>) -> Self {
-        Self::new(metrics, namespace, &names::COMPONENT_CRYPTO_CALLS, &names::COMPONENT_CRYPTO_LATENCY)
+    pub fn crypto(metrics: &Metrics) -> Self {
+        Self::new(metrics, &names::COMPONENT_CRYPTO_CALLS, &names::COMPONENT_CRYPTO_LATENCY)
     }
 
     /// Calls to language models; their operation is always empty.
     #[must_use]
-    pub fn conversation(metrics: &Metrics, namespace: &Arc<str>) -> Self {
-        Self::new(metrics, namespace, &names::COMPONENT_CONVERSATION_CALLS, &names::COMPONENT_CONVERSATION_LATENCY)
+    pub fn conversation(metrics: &Metrics) -> Self {
+        Self::new(metrics, &names::COMPONENT_CONVERSATION_CALLS, &names::COMPONENT_CONVERSATION_LATENCY)
     }
 
-    fn new(metrics: &Metrics, namespace: &Arc<str>, calls: &'static Family, latency: &'static Family) -> Self {
-        let inner = || Inner {
-            metrics: metrics.clone(),
-            namespace: Arc::clone(namespace),
-            calls,
-            latency,
-            known: Table::default(),
-        };
+    fn new(metrics: &Metrics, calls: &'static Family, latency: &'static Family) -> Self {
+        let inner = || Inner { metrics: metrics.clone(), calls, latency, known: Table::default() };
         Self(metrics.is_on().then(|| Arc::new(inner())))
     }
 
@@ -93,8 +86,8 @@ impl Inner {
     fn count(&self, (component, operation): (&str, &'static str), success: bool, elapsed: Duration) {
         let make = || {
             let success = if success { "true" } else { "false" };
-            let all = [component, &self.namespace, operation, success];
-            let short = [component, &self.namespace, success];
+            let all = [component, self.metrics.namespace(), operation, success];
+            let short = [component, self.metrics.namespace(), success];
             let values: &[&str] = if operation.is_empty() { &short } else { &all };
             (self.metrics.counter(self.calls, values), self.metrics.histogram(self.latency, values))
         };

@@ -79,7 +79,7 @@ impl HttpLabels {
     /// The label of a path that the API was asked for; the path is decoded and clean.
     pub(super) fn server<'a>(&self, path: &'a str) -> Cow<'a, str> {
         match (self.patterns.is_empty(), self.increased) {
-            (true, true) => without_identifiers(path),
+            (true, true) => without_identifiers(Cow::Borrowed(path)),
             (true, false) => Cow::Borrowed(""),
             (false, _) => self.matched(normalize(path)),
         }
@@ -88,13 +88,10 @@ impl HttpLabels {
     /// The label of a path that the app was asked for.
     pub(super) fn client<'a>(&self, path: &'a str) -> Cow<'a, str> {
         match (self.patterns.is_empty(), self.increased) {
-            (true, true) => without_identifiers(path),
+            (true, true) => without_identifiers(normalize(path)),
             (true, false) if STATIC.contains(&path) => Cow::Borrowed(path),
             (true, false) => Cow::Borrowed(""),
-            (false, _) => match self.matched(Cow::Borrowed(path)) {
-                Cow::Borrowed(path) => without_identifiers(path),
-                Cow::Owned(path) => Cow::Owned(without_identifiers(&path).into_owned()),
-            },
+            (false, _) => without_identifiers(self.matched(normalize(path))),
         }
     }
 
@@ -105,7 +102,7 @@ impl HttpLabels {
         if let Some(pattern) = self.pattern(&path).filter(|pattern| !self.increased || *pattern != path.as_ref()) {
             return Cow::Owned(pattern.to_owned());
         }
-        let general = without_identifiers(&path);
+        let general = without_identifiers(Cow::Borrowed(&path));
         if general != path
             && let Some(pattern) = self.pattern(&general).filter(|pattern| *pattern != "/")
         {
@@ -174,7 +171,7 @@ fn is_name(text: &str) -> bool {
 
 /// A path with one slash where there were several, and one at its start.
 fn normalize(path: &str) -> Cow<'_, str> {
-    if path.starts_with('/') && !path.contains("//") {
+    if path.starts_with('/') && !path.as_bytes().windows(2).any(|pair| pair == b"//") {
         return Cow::Borrowed(path);
     }
     let mut normal = String::with_capacity(path.len() + 1);
@@ -187,14 +184,16 @@ fn normalize(path: &str) -> Cow<'_, str> {
 }
 
 /// A path without what is another value in each call: keys of states and secrets, ids of actors and workflows.
-fn without_identifiers(path: &str) -> Cow<'_, str> {
-    if path.is_empty() {
-        return Cow::Borrowed(path);
+fn without_identifiers(path: Cow<'_, str>) -> Cow<'_, str> {
+    let start = path.strip_prefix('/').unwrap_or(&path);
+    let Some((first, rest)) = start.split_once('/') else { return path };
+    let Some((second, _)) = rest.split_once('/') else { return path };
+    // Nearly every call ends here.
+    if !matches!(second, "state" | "secrets" | "actors" | "workflows") && first != "actors" {
+        return path;
     }
-    let path = normalize(path);
-    let mut parts = path.strip_prefix('/').unwrap_or(&path).splitn(6, '/');
-    let (first, second, third) = (parts.next(), parts.next(), parts.next());
-    let (Some(first), Some(second), Some(third)) = (first, second, third) else { return path };
+    let mut parts = start.splitn(6, '/').skip(2);
+    let Some(third) = parts.next() else { return path };
     let rest: Vec<&str> = match (first, second) {
         ("actors", _) | (_, "actors" | "workflows") => parts.collect(),
         (_, "state" | "secrets") => {
@@ -240,20 +239,24 @@ mod tests {
             ("/v1.0/state/mystore", "/v1.0/state/mystore"),
             ("/v1.0/secrets/vault/name", "/v1.0/secrets/vault"),
             ("/v1.0/invoke/b/method/a b/c", "/v1.0/invoke/b/method/a b/c"),
-            ("/v1.0/invoke//b/method", "/v1.0/invoke/b/method"),
             ("/v1.0/actors/DemoActor/1/timer/name", "/v1.0/actors/DemoActor/{id}/timer"),
             ("/v1.0/actors/DemoActor", "/v1.0/actors/DemoActor"),
-            ("actors/DemoActor/1/method/method1", "actors/DemoActor/{id}/method/method1"),
             ("/v1.0/workflows/dapr/7", "/v1.0/workflows/dapr/{instanceId}"),
             ("/v1.0/workflows/dapr/flow/start", "/v1.0/workflows/dapr/flow/start"),
             ("/v1.0/workflows/dapr/7/terminate", "/v1.0/workflows/dapr/{instanceId}/terminate"),
             ("/v1.0/workflows/dapr/7/raiseEvent/e", "/v1.0/workflows/dapr/{instanceId}/raiseEvent/{eventName}"),
             ("/v1.0/publish/mypub/topic", "/v1.0/publish/mypub/topic"),
             ("/nowhere", "/nowhere"),
-            ("hi", "/hi"),
         ];
         for (path, label) in cases {
             assert_eq!(HttpLabels::default().server(path), label, "{path}");
+        }
+        for (path, label) in [
+            ("/a//b", "/a/b"),
+            ("/actors/DemoActor/1/method/method1", "actors/DemoActor/{id}/method/method1"),
+            ("hi", "/hi"),
+        ] {
+            assert_eq!(HttpLabels::default().client(path), label, "{path}");
         }
     }
 

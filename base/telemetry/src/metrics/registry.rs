@@ -20,6 +20,7 @@ const NANOSECONDS: f64 = 1_000_000.0;
 
 pub(super) struct Registry {
     app_id: String,
+    pub(super) namespace: String,
     pub(super) http: HttpLabels,
     rules: Rules,
     latency: Arc<Bounds>,
@@ -47,6 +48,7 @@ impl Registry {
         };
         Self {
             app_id: app_id.to_owned(),
+            namespace: settings.namespace,
             http: settings.http,
             rules: settings.rules,
             latency: Arc::new(Bounds::new(latency, NANOSECONDS)),

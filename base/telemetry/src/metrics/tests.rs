@@ -78,8 +78,7 @@ fn a_rule_brings_any_number_of_paths_together() {
 /// Calls of the recorded run, counted as the doors count them: every series that the reference wrote comes out, to the letter.
 #[test]
 fn the_series_of_the_reference_come_out() {
-    let metrics = Metrics::new("a", &[]);
-    let namespace: Arc<str> = "default".into();
+    let metrics = Metrics::configured("a", Settings { namespace: "default".to_owned(), ..Settings::default() });
     let (server, client) = (HttpServer::new(&metrics), HttpClient::new(&metrics));
     let (grpc, grpc_client) = (GrpcServer::new(&metrics), GrpcClient::new(&metrics));
     let invocations = Invocations::new(&metrics);
@@ -106,8 +105,8 @@ fn the_series_of_the_reference_come_out() {
         let waker = std::task::Waker::noop();
         assert!(call.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_ready());
     };
-    ready(("mystore", "get"), Operations::state(&metrics, &namespace));
-    ready(("echo", ""), Operations::conversation(&metrics, &namespace));
+    ready(("mystore", "get"), Operations::state(&metrics));
+    ready(("echo", ""), Operations::conversation(&metrics));
     let text = metrics.render();
     let ours: std::collections::HashSet<&str> =
         text.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();

@@ -12,70 +12,64 @@ pub(super) struct Egress(Arc<Inner>);
 
 struct Inner {
     metrics: Metrics,
-    namespace: Arc<str>,
-    /// By component and topic. Apps choose names: topics beyond the bound are counted together, without one.
+    /// By component, topic and success. Apps choose names: topics beyond the bound are counted together, without one.
     topics: Table<2, Handles>,
 }
 
-/// Of one topic: what failed, and what succeeded.
+/// Of one topic: what failed, or what succeeded.
 struct Handles {
-    one: [(Counter, Histogram); 2],
-    many: [(Counter, Histogram); 2],
+    one: (Counter, Histogram),
+    many: (Counter, Histogram),
     entries: Counter,
 }
 
 impl Egress {
-    pub(super) fn new(metrics: Metrics, namespace: Arc<str>) -> Self {
-        Self(Arc::new(Inner { metrics, namespace, topics: Table::default() }))
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self(Arc::new(Inner { metrics, topics: Table::default() }))
     }
 
     /// One message.
     pub(super) fn one(&self, place: (&str, &str), success: bool, elapsed: Duration) {
-        self.0.with(place, |handles| record(&handles.one, success, elapsed));
+        self.0.with(place, success, |handles| record(&handles.one, elapsed));
     }
 
     /// One request with many messages, of which the broker took so many.
     pub(super) fn many(&self, place: (&str, &str), (success, taken): (bool, usize), elapsed: Duration) {
-        self.0.with(place, |handles| {
-            record(&handles.many, success, elapsed);
-            if taken > 0 {
-                handles.entries.add(taken as u64);
-            }
+        self.0.with(place, success, |handles| {
+            record(&handles.many, elapsed);
+            handles.entries.add(taken as u64);
         });
     }
 }
 
 impl Inner {
-    fn with(&self, (component, topic): (&str, &str), count: impl FnOnce(&Handles)) {
+    fn with(&self, (component, topic): (&str, &str), success: bool, count: impl FnOnce(&Handles)) {
         if !self.metrics.is_on() {
             return;
         }
-        let get = |topic: &str| self.topics.get([component, topic], 0, || self.resolve(component, topic));
+        let get = |topic: &str| {
+            self.topics.get([component, topic], u32::from(success), || self.resolve(component, topic, success))
+        };
         match get(topic).or_else(|| get("")) {
             Some(known) => count(known),
-            None => count(&self.resolve(component, "")),
+            None => count(&self.resolve(component, "", success)),
         }
     }
 
-    fn resolve(&self, component: &str, topic: &str) -> Handles {
-        let pair = |count, latency, success: bool| {
-            let values = [component, &self.namespace, if success { "true" } else { "false" }, topic];
-            (self.metrics.counter(count, &values), self.metrics.histogram(latency, &values))
-        };
-        let both = |count, latency| [pair(count, latency, false), pair(count, latency, true)];
+    fn resolve(&self, component: &str, topic: &str, success: bool) -> Handles {
+        let values = [component, self.metrics.namespace(), if success { "true" } else { "false" }, topic];
+        // What the broker took is a success, whatever became of the rest.
+        let taken = [component, self.metrics.namespace(), "true", topic];
+        let pair = |count, latency| (self.metrics.counter(count, &values), self.metrics.histogram(latency, &values));
         Handles {
-            one: both(&names::PUBSUB_EGRESS, &names::PUBSUB_EGRESS_LATENCIES),
-            many: both(&names::PUBSUB_EGRESS_BULK, &names::PUBSUB_EGRESS_BULK_LATENCIES),
-            entries: self
-                .metrics
-                .counter(&names::PUBSUB_EGRESS_BULK_EVENTS, &[component, &self.namespace, "true", topic]),
+            one: pair(&names::PUBSUB_EGRESS, &names::PUBSUB_EGRESS_LATENCIES),
+            many: pair(&names::PUBSUB_EGRESS_BULK, &names::PUBSUB_EGRESS_BULK_LATENCIES),
+            entries: self.metrics.counter(&names::PUBSUB_EGRESS_BULK_EVENTS, &taken),
         }
     }
 }
 
-fn record(handles: &[(Counter, Histogram); 2], success: bool, elapsed: Duration) {
-    let [failed, succeeded] = handles;
-    let (count, latency) = if success { succeeded } else { failed };
+fn record((count, latency): &(Counter, Histogram), elapsed: Duration) {
     count.add(1);
     latency.time(elapsed);
 }

@@ -70,7 +70,7 @@ impl PubSub {
     /// Publishing for an app over `components`. `namespace` is the app's own; it is put in front of topics of components
     /// that ask for that.
     pub fn new(app: Arc<str>, namespace: Arc<str>, components: LoadedComponents, metrics: &Metrics) -> Self {
-        let egress = Egress::new(metrics.clone(), Arc::clone(&namespace));
+        let egress = Egress::new(metrics.clone());
         Self { app, namespace, components, egress }
     }
 

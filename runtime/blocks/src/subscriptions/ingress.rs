@@ -12,7 +12,6 @@ pub(super) struct Ingress(Arc<Inner>);
 
 struct Inner {
     metrics: Metrics,
-    namespace: Arc<str>,
     /// By component, topic and what became of the message. A wildcard subscription can have any number of topics: those beyond the
     /// bound are counted together, without a name.
     handles: Table<2, Handles>,
@@ -49,8 +48,8 @@ impl Counted {
 }
 
 impl Ingress {
-    pub(super) fn new(metrics: Metrics, namespace: Arc<str>) -> Self {
-        Self(Arc::new(Inner { metrics, namespace, handles: Table::default() }))
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self(Arc::new(Inner { metrics, handles: Table::default() }))
     }
 
     /// One message, and how long its recipient took if there was one.
@@ -94,10 +93,10 @@ impl Inner {
 
     fn resolve(&self, component: &str, topic: &str, counted: Counted) -> Handles {
         let (process_status, status) = counted.labels();
-        let one = [component, &self.namespace, process_status, status, topic];
+        let one = [component, self.metrics.namespace(), process_status, status, topic];
         // The statuses of bulk messages are written in capitals, and whole calls have none.
-        let many = [component, &self.namespace, &process_status.to_uppercase(), topic];
-        let calls = [component, &self.namespace, "", topic];
+        let many = [component, self.metrics.namespace(), &process_status.to_uppercase(), topic];
+        let calls = [component, self.metrics.namespace(), "", topic];
         Handles {
             one: (
                 self.metrics.counter(&names::PUBSUB_INGRESS, &one),

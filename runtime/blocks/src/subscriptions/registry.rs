@@ -133,10 +133,9 @@ impl Subscriptions {
     /// Nothing runs yet.
     pub fn new(mut parts: Parts) -> Self {
         let found = std::mem::take(&mut parts.declared);
-        let namespace = Arc::clone(&parts.namespace);
         let inner = Inner {
             declared: sources::declared(found),
-            ingress: Ingress::new(parts.metrics.clone(), namespace),
+            ingress: Ingress::new(parts.metrics.clone()),
             closed: CancellationToken::new(),
             app: tokio::sync::Mutex::default(),
             told: Mutex::default(),

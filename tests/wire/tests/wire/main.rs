@@ -21,6 +21,7 @@ mod lock_api;
 mod logs;
 mod max_concurrency;
 mod metadata;
+mod metrics;
 mod middleware;
 mod mutual_tls;
 mod namespaces;
