@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::compare;
 use crate::rotation::Plan;
+use crate::{compare, overload};
 
 /// What was asked for.
 pub(crate) struct Chosen {
@@ -69,10 +69,7 @@ pub(crate) enum Case {
         connections: usize,
     },
     /// More calls than can be made.
-    Overload {
-        /// How long.
-        duration: Duration,
-    },
+    Overload(overload::Plan),
     /// Is the app of a comparison.
     App {
         /// The broker it subscribes at.
@@ -88,7 +85,7 @@ pub(crate) enum Case {
 impl Case {
     /// Whether the load comes from a core that nobody else uses.
     pub(crate) fn is_pinned(&self) -> bool {
-        matches!(self, Self::Compare(_) | Self::IdleConnections { .. } | Self::Overload { .. })
+        matches!(self, Self::Compare(_) | Self::IdleConnections { .. } | Self::Overload(_))
     }
 }
 
@@ -136,7 +133,9 @@ fn case(name: &str, arguments: &ArgMatches) -> Case {
         "idle" => Case::Idle { duration: duration(number("seconds")), starts: size("starts").max(1) },
         "compare" => Case::Compare(comparison(arguments)),
         "idle-connections" => Case::IdleConnections { connections: size("connections") },
-        "overload" => Case::Overload { duration: duration(number("seconds")) },
+        "overload" => {
+            Case::Overload(overload::Plan { duration: duration(number("seconds")), connections: size("connections") })
+        }
         "app" => Case::App { broker: arguments.get_one::<String>("subscribe").cloned() },
         "proxy" => Case::Proxy {
             to: arguments.get_one::<SocketAddr>("to").copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -266,7 +265,8 @@ fn with_speed(command: Command) -> Command {
         .subcommand(
             Command::new("overload")
                 .about("Three times the calls that two sidecars can make: what gets through, and what comes after")
-                .arg(seconds("10")),
+                .arg(seconds("10"))
+                .arg(number("connections", "1024", "How many calls wait for an answer at the same time, at most")),
         )
         .subcommand(
             Command::new("invoke")

@@ -90,7 +90,7 @@ fn measure(chosen: Chosen) -> anyhow::Result<bool> {
             Case::Invoke(plan) => invoke::run(&fleet, &plan).await,
             Case::Compare(plan) => compare::run(&fleet, &plan).await,
             Case::IdleConnections { connections } => idle_connections::run(&fleet, connections).await,
-            Case::Overload { duration } => overload::run(&fleet, duration).await,
+            Case::Overload(plan) => overload::run(&fleet, plan).await,
             Case::App { .. } | Case::Proxy { .. } => Ok(true),
         }
     });

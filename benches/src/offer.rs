@@ -215,8 +215,8 @@ mod tests {
         let late = outcome.latencies.iter().filter(|latency| **latency > Duration::from_millis(50)).count();
         assert!(late >= 15, "only {late} of {} were late", outcome.latencies.len());
         assert!(outcome.percentile(1.0) >= Duration::from_millis(300));
-        // Those late calls are the server's doing: no connection was free when they were due.
-        assert!(!outcome.late.is_empty() && outcome.late.len() + late <= outcome.latencies.len() + 5);
+        // What came due meanwhile found no free connection: that is the server's doing, not the generator's.
+        assert!(!outcome.late.is_empty() && outcome.late.len() + 15 <= outcome.latencies.len());
     }
 
     #[tokio::test]

@@ -11,12 +11,11 @@ use crate::client::{Call, Http, Protocol};
 use crate::fleet::{Fleet, Pair};
 use crate::helper_process::AppProcess;
 use crate::offer::{self, Load, Outcome, Target};
+use crate::process::Process;
 use crate::report;
 
 const SIZE: usize = 1024;
 const PEAK_CONNECTIONS: usize = 64;
-/// Calls that wait for an answer at the same time, at most.
-const OVERLOAD_CONNECTIONS: usize = 1024;
 const TIMES_PEAK: f64 = 3.0;
 const GOODPUT: f64 = 0.8;
 const HEALTH_BAR: Duration = Duration::from_millis(100);
@@ -26,21 +25,36 @@ const AS_BEFORE: f64 = 2.0;
 const HEALTH_PAUSE: Duration = Duration::from_millis(20);
 const PROBE: Duration = Duration::from_millis(100);
 
+/// How to overload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// How long the peak, and then the overload, takes.
+    pub(crate) duration: Duration,
+    /// Calls that wait for an answer at the same time, at most.
+    pub(crate) connections: usize,
+}
+
 /// Runs the case; whether its bars were met.
-pub(crate) async fn run(fleet: &Fleet, duration: Duration) -> anyhow::Result<bool> {
+pub(crate) async fn run(fleet: &Fleet, plan: Plan) -> anyhow::Result<bool> {
     let mut met = true;
     for side in fleet.sides() {
         let app = AppProcess::start(None).await?;
         let pair = fleet.pair_before(app.http_port(), (side, side), &[]).await?;
-        let found = overload(fleet, &pair, duration).await?;
+        let processes = [pair.caller.process(), pair.callee.process(), app.process()];
+        let found = overload(fleet, (&pair, &processes), plan).await?;
         println!(
-            "{}: peak {:.0}/s; offered {:.0}/s, answered well {:.0}/s, failed {}; p99 {}",
+            "{}: peak {:.0}/s with {PEAK_CONNECTIONS} connections; offered {:.0}/s, answered well {:.0}/s, failed {}; p99 {}",
             side.name(),
             found.peak,
             found.peak * TIMES_PEAK,
             found.during.rate(),
             found.during.failures,
             report::milliseconds(found.during.percentile(0.99)),
+        );
+        let [at_peak, during] = found.cpu.map(|each| each.map(|cost| format!("{cost:.1}")).join(" + "));
+        println!(
+            "{}: CPU a call of caller + callee + app: at the peak {at_peak} us, overloaded {during} us",
+            side.name()
         );
         if let Some(reason) = &found.during.reason {
             println!("{}: the first that failed: {reason}", side.name());
@@ -55,6 +69,9 @@ pub(crate) async fn run(fleet: &Fleet, duration: Duration) -> anyhow::Result<boo
 
 struct Found {
     peak: f64,
+    /// CPU microseconds for each good answer of caller, callee and app, at the peak and overloaded: what is not goodput any more was
+    /// either paid for more dearly, or not to be had on this machine.
+    cpu: [[f64; 3]; 2],
     during: Outcome,
     /// The longest that health took; `None` when it was not answered.
     health: Option<Duration>,
@@ -75,18 +92,24 @@ impl Found {
     }
 }
 
-async fn overload(fleet: &Fleet, pair: &Pair, duration: Duration) -> anyhow::Result<Found> {
+async fn overload(
+    fleet: &Fleet,
+    (pair, processes): (&Pair, &[Process; 3]),
+    Plan { duration, connections }: Plan,
+) -> anyhow::Result<Found> {
     let call = Call::post(&pair.path("echo"), "application/octet-stream", Bytes::from(vec![b'x'; SIZE]));
     let target = Target { address: pair.caller.http, protocol: Protocol::Http, call };
     let alone = Load { connections: 1, duration: PROBE * 10, rate: 0.0 };
     let before = offer::offer(&target, alone, &fleet.tasks).await?.percentile(0.5);
     let saturated = Load { connections: PEAK_CONNECTIONS, duration, rate: 0.0 };
-    let peak = offer::offer(&target, saturated, &fleet.tasks).await?.rate();
+    let start = paid(processes)?;
+    let at_peak = offer::offer(&target, saturated, &fleet.tasks).await?;
+    let (peak, middle) = (at_peak.rate(), paid(processes)?);
     let over = Arc::new(AtomicBool::new(false));
     let watching = fleet.tasks.spawn("health", watch_health(pair.caller.http, fleet.tasks.clone(), Arc::clone(&over)));
-    let load = Load { connections: OVERLOAD_CONNECTIONS, duration, rate: peak * TIMES_PEAK };
+    let load = Load { connections, duration, rate: peak * TIMES_PEAK };
     let during = offer::offer(&target, load, &fleet.tasks).await?;
-    let ended = Instant::now();
+    let (ended, end) = (Instant::now(), paid(processes)?);
     over.store(true, Ordering::Relaxed);
     let health = watching.await?.ok();
     let mut normal_after = None;
@@ -95,7 +118,22 @@ async fn overload(fleet: &Fleet, pair: &Pair, duration: Duration) -> anyhow::Res
         let as_before = now.failures == 0 && now.percentile(0.5).as_secs_f64() <= before.as_secs_f64() * AS_BEFORE;
         normal_after = as_before.then(|| ended.elapsed());
     }
-    Ok(Found { peak, during, health, normal_after })
+    let cpu = [for_each(&start, &middle, &at_peak), for_each(&middle, &end, &during)];
+    Ok(Found { peak, cpu, during, health, normal_after })
+}
+
+fn paid(processes: &[Process; 3]) -> anyhow::Result<[Duration; 3]> {
+    let [caller, callee, app] = processes;
+    Ok([caller.cpu()?, callee.cpu()?, app.cpu()?])
+}
+
+/// What each process paid between two readings for each good answer, microseconds.
+fn for_each(before: &[Duration; 3], after: &[Duration; 3], outcome: &Outcome) -> [f64; 3] {
+    let mut costs = [0.0; 3];
+    for (cost, (before, after)) in costs.iter_mut().zip(before.iter().zip(after)) {
+        *cost = after.saturating_sub(*before).as_secs_f64() * 1e6 / outcome.latencies.len().max(1) as f64;
+    }
+    costs
 }
 
 /// The longest answer of health on a connection of its own, until it is over.
@@ -114,4 +152,34 @@ async fn watch_health(
         tokio::time::sleep(HEALTH_PAUSE).await;
     }
     Ok(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_told_for_each_good_answer() {
+        let outcome = Outcome { latencies: vec![Duration::ZERO; 4], ..Outcome::default() };
+        let before = [1, 2, 3].map(Duration::from_micros);
+        let after = [9, 2, 7].map(Duration::from_micros);
+        assert_eq!(for_each(&before, &after, &outcome), [2.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn every_bar_counts_by_itself() {
+        let during =
+            Outcome { latencies: vec![Duration::ZERO; 80], elapsed: Duration::from_secs(1), ..Outcome::default() };
+        let found = |health, after| Found {
+            peak: 100.0,
+            cpu: [[0.0; 3]; 2],
+            during: during.clone(),
+            health: Some(Duration::from_millis(health)),
+            normal_after: Some(Duration::from_millis(after)),
+        };
+        assert!(found(100, 2000).bars());
+        assert!(!found(101, 2000).bars() && !found(100, 2001).bars());
+        assert!(!Found { peak: 101.0, ..found(1, 1) }.bars());
+        assert!(!Found { health: None, ..found(1, 1) }.bars());
+    }
 }
