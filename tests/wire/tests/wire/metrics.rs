@@ -285,13 +285,7 @@ async fn low_cardinality_and_patterns_of_a_configuration_are_obeyed() {
         &sidecar,
         &series(
             "dapr_component_state_count",
-            &[
-                ("app_id", id),
-                ("component", "store"),
-                ("namespace", ""),
-                ("operation", "read"),
-                ("success", "true"),
-            ],
+            &[("app_id", id), ("component", "store"), ("namespace", ""), ("operation", "read"), ("success", "true")],
         ),
         1,
     )
