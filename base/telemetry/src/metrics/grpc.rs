@@ -1,6 +1,7 @@
 //! What is counted of gRPC: calls that are served, calls that are made, health probes of the app. Called once per call: a label
 //! set is resolved when it is first seen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::{self, Family};
@@ -103,13 +104,13 @@ impl Calls {
 
 /// Calls that are served. A clone counts in the same families.
 #[derive(Clone, Default)]
-pub struct GrpcServer(Option<std::sync::Arc<Calls>>);
+pub struct GrpcServer(Option<Arc<Calls>>);
 
 impl GrpcServer {
     /// Counts in these metrics.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
-        Self(metrics.is_on().then(|| std::sync::Arc::new(Calls::new(metrics, SERVER))))
+        Self(metrics.is_on().then(|| Arc::new(Calls::new(metrics, SERVER))))
     }
 
     /// Whether anything is counted.
@@ -130,13 +131,19 @@ impl GrpcServer {
 
 /// Calls that are made.
 #[derive(Default)]
-pub struct GrpcClient(Option<Box<(Calls, Table<0, (Counter, Histogram)>)>>);
+pub struct GrpcClient(Option<Box<Client>>);
+
+struct Client {
+    calls: Calls,
+    probes: Table<0, (Counter, Histogram)>,
+}
 
 impl GrpcClient {
     /// Counts in these metrics.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
-        Self(metrics.is_on().then(|| Box::new((Calls::new(metrics, CLIENT), Table::default()))))
+        let client = || Client { calls: Calls::new(metrics, CLIENT), probes: Table::default() };
+        Self(metrics.is_on().then(|| Box::new(client())))
     }
 
     /// Whether anything is counted.
@@ -147,14 +154,14 @@ impl GrpcClient {
 
     /// One call that has ended: the path of its method, its code, the bytes of request and answer.
     pub fn ended(&self, method: &str, code: i32, (sent, received): (u64, u64), elapsed: Duration) {
-        let Some((calls, _)) = self.0.as_deref() else { return };
+        let Some(Client { calls, .. }) = self.0.as_deref() else { return };
         calls.ended(method, code, elapsed);
         calls.carried(method, (received, sent));
     }
 
     /// One health probe of the app.
     pub fn probed(&self, code: i32, elapsed: Duration) {
-        let Some((calls, probes)) = self.0.as_deref() else { return };
+        let Some(Client { calls, probes }) = self.0.as_deref() else { return };
         let make = || {
             let values = [code_name(code)];
             (

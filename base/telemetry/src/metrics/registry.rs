@@ -103,8 +103,8 @@ impl Registry {
             self.rules.apply(family.name, label, value).into_owned().into_boxed_str()
         };
         let mut row: Box<[Box<str>]> = family.labels.iter().map(value).collect();
-        let is_long = |value: &Box<str>| value.len() > MAX_VALUE;
-        if family.open.is_some_and(|open| row.get(open).is_some_and(is_long)) {
+        let length = family.open.and_then(|open| row.get(open)).map_or(0, |value| value.len());
+        if length > MAX_VALUE {
             fold(family, &mut row);
         }
         row
