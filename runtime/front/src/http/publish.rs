@@ -177,7 +177,10 @@ fn data(event: Option<&RawValue>, content_type: &str) -> Result<Bytes, String> {
         Content::Text => Ok(text().ok_or(MISMATCH)?.into()),
         Content::Json | Content::CloudEvent => match event {
             None => Ok(Bytes::from_static(b"null")),
-            Some(event) => canonical(event).map(Bytes::from).ok_or_else(|| "exceeded max depth".to_owned()),
+            Some(event) => {
+                let written = canonical(event).map(|text| Bytes::from(text.into_owned()));
+                written.ok_or_else(|| "exceeded max depth".to_owned())
+            }
         },
         Content::CloudEventProtobuf | Content::Protobuf | Content::Other => Err(MISMATCH.to_owned()),
     }
