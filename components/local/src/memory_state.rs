@@ -51,7 +51,9 @@ impl MemoryState {
     /// Everything about a write that needs no lock.
     fn prepare<'a>(&self, request: &'a SetRequest) -> Result<Write<'a>, Error> {
         let expiry = time_to_live(&request.metadata)?.map(|life| self.expiry(life)).transpose()?;
-        Ok(Write { request, etag: uuid::Uuid::new_v4().to_string().into(), expiry })
+        let mut letters = uuid::Uuid::encode_buffer();
+        let etag = Arc::from(&*uuid::Uuid::new_v4().hyphenated().encode_lower(&mut letters));
+        Ok(Write { request, etag, expiry })
     }
 
     fn expiry(&self, life: Duration) -> Result<Expiry, Error> {

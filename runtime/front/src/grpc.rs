@@ -14,6 +14,8 @@ mod stream;
 mod subscribe;
 mod subtle;
 
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,6 +44,9 @@ use counted::Counting;
 
 const DAPR: &str = "/dapr.proto.runtime.v1.Dapr/";
 const TASK_HUB: &str = "/TaskHubSidecarService/";
+
+/// A call that is being answered.
+type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// The gRPC API on one or more listeners.
 pub struct GrpcDoor {
@@ -74,11 +79,16 @@ impl GrpcDoor {
         Self { counts: GrpcServer::new(metrics), ..self }
     }
 
-    /// Answers one request.
-    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        if !self.log.enabled {
-            return self.authenticated(request).await;
+    /// Answers one request. Each way of answering is boxed by itself: together they would make every call as large as all.
+    pub fn handle(self: &Arc<Self>, request: Request<Body>) -> Answering {
+        let door = Arc::clone(self);
+        match door.log.enabled {
+            true => Box::pin(door.logged(request)),
+            false => door.answer(request),
         }
+    }
+
+    async fn logged(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
         let entry = Entry {
             started: Instant::now(),
             method: request.uri().path().to_owned(),
@@ -89,54 +99,63 @@ impl GrpcDoor {
                 .unwrap_or("")
                 .to_owned(),
         };
-        let response = self.authenticated(request).await;
+        let response = self.answer(request).await;
         // The code of an answer that streams stands in its trailers, which come later.
         let code = Status::from_header_map(response.headers()).map_or(0, |status| status.code() as i32);
         ApiLog::grpc(&entry, code);
         response
     }
 
-    async fn authenticated(&self, mut request: Request<Body>) -> Response<Body> {
-        match self.token.check(request.headers()) {
-            Ok(()) => {}
-            Err(TokenFault::Missing) => return refuse(errors::api_token_missing()),
-            Err(TokenFault::Mismatch | TokenFault::Repeated) => return refuse(errors::api_token_mismatch()),
+    fn answer(self: Arc<Self>, mut request: Request<Body>) -> Answering {
+        match self.admit(&mut request) {
+            Ok(()) => self.route(request),
+            Err(refused) => Box::pin(ready(refused)),
         }
-        token::strip(request.headers_mut());
-        if let Err(malformed) = crate::context::start_timeout(&mut request) {
-            return Status::internal(malformed.to_string()).into_http();
-        }
-        self.route(request).await
     }
 
-    async fn route(&self, request: Request<Body>) -> Response<Body> {
+    /// Refuses a call that does not show the token, which no call keeps, and starts its time.
+    fn admit(&self, request: &mut Request<Body>) -> Result<(), Response<Body>> {
+        self.token.check(request.headers()).map_err(|fault| match fault {
+            TokenFault::Missing => refuse(errors::api_token_missing()),
+            TokenFault::Mismatch | TokenFault::Repeated => refuse(errors::api_token_mismatch()),
+        })?;
+        token::strip(request.headers_mut());
+        let started = crate::context::start_timeout(request);
+        started.map_err(|malformed| Status::internal(malformed.to_string()).into_http())
+    }
+
+    fn route(self: Arc<Self>, request: Request<Body>) -> Answering {
         let path = request.uri().path();
         if let Some(method) = path.strip_prefix(DAPR) {
             return match self.routes.grpc(method) {
-                Some((_, false)) => refuse(errors::api_denied()),
-                Some((api, true)) if api.operation.is_none() => refuse(errors::api_not_built(api.name)),
-                known => self.dapr(request, known.is_some()).await,
+                Some((_, false)) => Box::pin(ready(refuse(errors::api_denied()))),
+                Some((api, true)) if api.operation.is_none() => {
+                    Box::pin(ready(refuse(errors::api_not_built(api.name))))
+                }
+                known => self.dapr(request, known.is_some()),
             };
         }
         if path.starts_with(TASK_HUB) {
-            return refuse(errors::api_not_built("TaskHubSidecarService"));
+            return Box::pin(ready(refuse(errors::api_not_built("TaskHubSidecarService"))));
         }
         if service::Reflection::serves(path) {
-            return self.reflection.handle(request).await;
+            return Box::pin(async move { self.reflection.handle(request).await });
         }
-        self.api.invoker.proxy(request).await
+        Box::pin(async move { self.api.invoker.proxy(request).await })
     }
 
-    async fn dapr(&self, request: Request<Body>, is_known: bool) -> Response<Body> {
+    fn dapr(&self, request: Request<Body>, is_known: bool) -> Answering {
         let mut dapr = self.dapr.clone();
         let (limit, excess) = (self.api.limits.max_body, Excess::default());
         let watching = Watching::new(Counting::begin(&self.counts, &request, &excess).filter(|_| is_known));
-        let request = request.map(|body| Messages::request(body, limit, excess.clone()));
-        let response = match dapr.call(request).await {
-            Ok(response) => response.map(service::body::boxed),
-            Err(never) => match never {},
-        };
-        watching.answer(excess.status(limit).map_or(response, Status::into_http), limit)
+        let answer = dapr.call(request.map(|body| Messages::request(body, limit, excess.clone())));
+        Box::pin(async move {
+            let response = match answer.await {
+                Ok(response) => response.map(service::body::boxed),
+                Err(never) => match never {},
+            };
+            watching.answer(excess.status(limit).map_or(response, Status::into_http), limit)
+        })
     }
 }
 

@@ -16,6 +16,7 @@ mod state;
 mod subtle;
 
 use std::future::ready;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +32,7 @@ use telemetry::metrics::HttpServer;
 use telemetry::trace::{BAGGAGE, baggage};
 
 use crate::api_log::{ApiLog, Entry};
-use crate::routes::{Matched, Operation, Routes};
+use crate::routes::{Api as Row, Matched, Operation, Routes};
 use crate::{Access, Api, Cors};
 use counted::Counting;
 
@@ -64,19 +65,35 @@ struct Inner {
     counts: Arc<HttpServer>,
 }
 
+/// The decoded parameters of a path.
+type Parameters = Vec<(&'static str, String)>;
+
 /// An operation at work.
 type Operating<'a> = Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>;
 
 /// A request with its route.
 pub(crate) struct Routed {
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) headers: HeaderMap,
-    pub(crate) parameters: Vec<(&'static str, String)>,
+    pub(crate) head: Head,
     pub(crate) body: Body,
 }
 
-impl Routed {
+/// All of a request but its body.
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) parameters: Parameters,
+}
+
+impl Deref for Routed {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
+}
+
+impl Head {
     /// A decoded path parameter; empty if the route has none of that name.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         self.parameters.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
@@ -108,88 +125,131 @@ impl HttpDoor {
     }
 
     /// Answers one request.
-    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        self.0.handle(request).await
+    pub fn handle(&self, mut request: Request<Body>) -> impl Future<Output = Response<Body>> + Send + use<> {
+        let door = Arc::clone(&self.0);
+        let mut begun = door.begin(&mut request);
+        // Not an asynchronous function: it would hold all that it is given twice.
+        async move {
+            let response = match begun.answer.take() {
+                Some(answer) => answer,
+                None => door.answer(request).await,
+            };
+            door.end(begun, response)
+        }
     }
 }
 
+/// What was found at the beginning of a request, and has to be done when it is answered.
+struct Begun {
+    /// Its answer, where that is known already.
+    answer: Option<Response<Body>>,
+    counting: Option<Counting>,
+    /// What the answer tells again.
+    baggage: Option<HeaderValue>,
+    /// Where it comes from, if the answer is to say whether that may read it.
+    origin: Option<Option<HeaderValue>>,
+}
+
 impl Inner {
-    async fn handle(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
+    fn begin(&self, request: &mut Request<Body>) -> Begun {
+        let mut begun = Begun { answer: None, counting: None, baggage: None, origin: None };
+        match self.baggage(request) {
+            Ok(baggage) => begun.baggage = baggage,
+            Err(refused) => return Begun { answer: Some(refused), ..begun },
+        }
+        begun.counting = Counting::begin(&self.counts, request);
+        if let Some(cors) = &self.options.cors {
+            if let Some(preflight) = cors.preflight(request) {
+                return Begun { answer: Some(preflight), ..begun };
+            }
+            begun.origin = Some(request.headers().get(ORIGIN).cloned());
+        }
+        begun.answer = self.admit(request);
+        begun
+    }
+
+    fn end(&self, begun: Begun, mut response: Response<Body>) -> Response<Body> {
+        if let (Some(cors), Some(origin)) = (&self.options.cors, begun.origin) {
+            cors.mark(origin.as_ref(), response.headers_mut());
+        }
+        if let Some(counting) = begun.counting {
+            response = counting.end(response);
+        }
+        if let Some(baggage) = begun.baggage {
+            response.headers_mut().insert(BAGGAGE, baggage);
+        }
+        response
+    }
+
+    /// Checks the baggage of a request that is traced, and brings its header into its one form.
+    fn baggage(&self, request: &mut Request<Body>) -> Result<Option<HeaderValue>, Response<Body>> {
         if !self.api.invoker.tracing().is_on() {
-            return self.counted(request).await;
+            return Ok(None);
         }
         let values = request.headers().get_all(BAGGAGE).into_iter().filter_map(|value| value.to_str().ok());
-        let header = match baggage::check(values) {
-            Ok(None) => return self.counted(request).await,
-            Ok(Some(checked)) => HeaderValue::from_str(&checked.header).ok(),
-            Err(error) => return respond::text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
-        };
+        let checked =
+            baggage::check(values).map_err(|error| respond::text(StatusCode::BAD_REQUEST, &format!("{error}\n")))?;
+        let header = checked.and_then(|checked| HeaderValue::from_str(&checked.header).ok());
         if let Some(header) = &header {
             request.headers_mut().insert(BAGGAGE, header.clone());
         }
-        let mut response = self.counted(request).await;
-        if let Some(header) = header {
-            response.headers_mut().insert(BAGGAGE, header);
-        }
-        response
+        Ok(header)
     }
 
-    async fn counted(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
-        let Some(counting) = Counting::begin(&self.counts, &request) else { return self.cross_origin(request).await };
-        counting.end(self.cross_origin(request).await)
-    }
-
-    async fn cross_origin(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
-        let Some(cors) = &self.options.cors else { return self.authenticated(request).await };
-        if let Some(answer) = cors.preflight(&request) {
-            return answer;
-        }
-        let origin = request.headers().get(ORIGIN).cloned();
-        let mut response = self.authenticated(request).await;
-        cors.mark(origin.as_ref(), response.headers_mut());
-        response
-    }
-
-    async fn authenticated(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
-        let health = is_health(request.method(), request.uri());
-        if !self.options.public && !health && self.options.token.check(request.headers()).is_err() {
-            return respond::error(&errors::api_token_invalid());
+    /// Refuses a request that does not show the token; no request keeps one.
+    fn admit(&self, request: &mut Request<Body>) -> Option<Response<Body>> {
+        let is_open = self.options.public || is_health(request.method(), request.uri());
+        if !is_open && self.options.token.check(request.headers()).is_err() {
+            return Some(respond::error(&errors::api_token_invalid()));
         }
         token::strip(request.headers_mut());
+        None
+    }
+
+    /// Answers what was admitted.
+    fn answer(self: &Arc<Self>, request: Request<Body>) -> Operating<'_> {
         if self.options.public {
-            return self.logged(request).await;
+            return self.route(request);
         }
         let request = request.map(|body| service::body::boxed(service::body::limit(body, self.api.limits.max_body)));
         match &self.options.pipeline {
-            None => self.logged(request).await,
-            Some(pipeline) => {
-                // Whoever watches over the sidecar has to learn that it lives, not why it refuses requests.
-                let unguarded = if health { Unguarded::GoOn } else { Unguarded::Refuse };
-                self.guarded(pipeline, unguarded, request).await
-            }
+            None => self.route(request),
+            Some(pipeline) => Box::pin(self.guarded(pipeline, request)),
         }
     }
 
-    async fn guarded(
-        self: &Arc<Self>,
-        pipeline: &Pipeline,
-        unguarded: Unguarded,
-        mut request: Request<Body>,
-    ) -> Response<Body> {
+    async fn guarded(self: &Arc<Self>, pipeline: &Pipeline, mut request: Request<Body>) -> Response<Body> {
+        // Whoever watches over the sidecar has to learn that it lives, not why it refuses requests.
+        let health = is_health(request.method(), request.uri());
+        let unguarded = if health { Unguarded::GoOn } else { Unguarded::Refuse };
         if let Some(peer) = request.extensions().get::<ConnectionInfo>().and_then(|connection| connection.peer) {
             request.extensions_mut().insert(RemoteAddress(peer));
         }
         let door = Arc::clone(self);
-        let end = Next::new(move |request| async move { door.logged(request).await });
+        let end = Next::new(move |request| async move { door.route(request).await });
         pipeline.run(request, unguarded, end).await
     }
 
-    async fn logged(&self, request: Request<Body>) -> Response<Body> {
+    fn route(&self, request: Request<Body>) -> Operating<'_> {
         let cleaned = path::clean(request.uri().path());
         let matched = self.routes.http(request.method(), &cleaned);
-        if !self.options.log.enabled || self.options.public {
-            return self.route(request, matched).await;
+        let api = matched.as_ref().map(|matched| matched.api);
+        let parameters = match matched.map_or_else(|| Ok(Vec::new()), decoded) {
+            Ok(parameters) => parameters,
+            Err(refused) => return Box::pin(ready(refused)),
+        };
+        if self.options.log.enabled && !self.options.public {
+            return Box::pin(self.logged(request, api, parameters));
         }
+        self.meant(request, api, parameters)
+    }
+
+    async fn logged(
+        &self,
+        request: Request<Body>,
+        api: Option<&'static Row>,
+        parameters: Parameters,
+    ) -> Response<Body> {
         let entry = Entry {
             started: Instant::now(),
             method: format!("{} {}", request.method(), path::decode(request.uri().path()).unwrap_or_default()),
@@ -200,39 +260,24 @@ impl Inner {
                 .unwrap_or("")
                 .to_owned(),
         };
-        let api = matched.as_ref().map(|matched| matched.api);
         let name = match api {
             Some(api) => api.name.to_owned(),
             None => invoke::log_name(&request),
         };
-        let response = self.route(request, matched).await;
+        let response = self.meant(request, api, parameters).await;
         let size = response.body().size_hint().exact().unwrap_or_default();
         self.options.log.http(entry, api, &name, (response.status().as_u16(), size));
         response
     }
 
-    async fn route(&self, request: Request<Body>, matched: Option<Matched>) -> Response<Body> {
+    fn meant(&self, request: Request<Body>, api: Option<&'static Row>, parameters: Parameters) -> Operating<'_> {
         let (parts, body) = request.into_parts();
-        let mut routed =
-            Routed { method: parts.method, uri: parts.uri, headers: parts.headers, parameters: Vec::new(), body };
-        let Some(Matched { api, parameters }) = matched else {
-            if self.options.public {
-                return respond::error(&errors::route_not_found());
-            }
-            return self.operate(Operation::InvokeService, routed).await;
-        };
-        for (name, value) in parameters {
-            match path::decode_parameter(&value) {
-                Ok(value) => routed.parameters.push((name, value.into_owned())),
-                Err(error) => {
-                    let message = format!("failed to unescape request parameter {name:?}. Error: {error}\n");
-                    return respond::text(StatusCode::BAD_REQUEST, &message);
-                }
-            }
-        }
-        match api.operation {
-            Some(operation) => self.operate(operation, routed).await,
-            None => respond::error(&errors::api_not_built(api.name)),
+        let head = Head { method: parts.method, uri: parts.uri, headers: parts.headers, parameters };
+        match api.map(|api| (api.operation, api.name)) {
+            None if self.options.public => Box::pin(ready(respond::error(&errors::route_not_found()))),
+            None => self.operate(Operation::InvokeService, Routed { head, body }),
+            Some((Some(operation), _)) => self.operate(operation, Routed { head, body }),
+            Some((None, name)) => Box::pin(ready(respond::error(&errors::api_not_built(name)))),
         }
     }
 
@@ -279,7 +324,35 @@ impl Inner {
     }
 }
 
+/// The parameters of a path, or the answer to one that has a parameter which cannot be decoded.
+fn decoded(matched: Matched<'_>) -> Result<Parameters, Response<Body>> {
+    let decode = |(name, value)| match path::decode_parameter(value) {
+        Ok(value) => Ok((name, value.into_owned())),
+        Err(error) => {
+            let message = format!("failed to unescape request parameter {name:?}. Error: {error}\n");
+            Err(respond::text(StatusCode::BAD_REQUEST, &message))
+        }
+    };
+    matched.parameters.into_iter().map(decode).collect()
+}
+
 /// The two requests that need no token.
 fn is_health(method: &Method, uri: &Uri) -> bool {
     method == Method::GET && matches!(uri.path().trim_matches('/'), "v1.0/healthz" | "v1.0/healthz/outbound")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Room that what this makes takes until it is done.
+    fn room<Answer: Future>(_: fn(&'static HttpDoor, Request<Body>) -> Answer) -> usize {
+        size_of::<Answer>()
+    }
+
+    #[test]
+    fn a_request_takes_little_room() {
+        let room = room(HttpDoor::handle);
+        assert!(room < 1024, "each request moves {room} bytes");
+    }
 }

@@ -179,23 +179,30 @@ impl Access {
 }
 
 /// A matched HTTP route.
-pub struct Matched {
+pub struct Matched<'path> {
     /// The row.
     pub api: &'static Api,
     /// The path's parameters as they stand in the path, not yet decoded.
-    pub parameters: Vec<(&'static str, String)>,
+    pub parameters: Vec<(&'static str, &'path str)>,
+}
+
+/// A path of the table, and the names of its parameters in their order.
+struct Row {
+    api: &'static Api,
+    names: Vec<&'static str>,
 }
 
 /// The HTTP and gRPC routes of one listener.
 pub struct Routes {
-    by_method: HashMap<Method, Router<&'static Api>>,
+    /// Few methods, so that looking through them is the quickest.
+    by_method: Vec<(Method, Router<Row>)>,
     grpc: HashMap<&'static str, (&'static Api, bool)>,
 }
 
 impl Routes {
     /// Every permitted API; only those of the public port if `public`.
     pub fn new(access: &Access, public: bool) -> Self {
-        let mut routes = Self { by_method: HashMap::new(), grpc: HashMap::new() };
+        let mut routes = Self { by_method: Vec::new(), grpc: HashMap::new() };
         for api in apis() {
             if let Some(http) = api.http.as_ref().filter(|http| http.public || !public) {
                 routes.add_http(api, http, access);
@@ -211,20 +218,25 @@ impl Routes {
         for version in http.versions.iter().filter(|version| access.permits_http(api, **version, http.path)) {
             for method in http.methods {
                 let path = format!("/{}/{}", version.path(), http.path.replace('*', "{*rest}"));
-                // Every path of the table is legal and unique for its method: a test inserts them all.
-                let _ = self.by_method.entry(method.clone()).or_default().insert(path, api);
+                let at = self.by_method.iter().position(|(known, _)| known == method).unwrap_or_else(|| {
+                    self.by_method.push((method.clone(), Router::new()));
+                    self.by_method.len() - 1
+                });
+                if let Some((_, router)) = self.by_method.get_mut(at) {
+                    // Every path of the table is legal and unique for its method: a test inserts them all.
+                    let _ = router.insert(path, Row { api, names: names(http.path) });
+                }
             }
         }
     }
 
     /// The API that a cleaned path means, if any.
-    pub fn http(&self, method: &Method, path: &str) -> Option<Matched> {
-        let matched = self.by_method.get(method)?.at(path).ok()?;
-        let api: &'static Api = matched.value;
-        let names = api.http.map_or("", |http| http.path);
-        let parameters =
-            matched.params.iter().map(|(name, value)| (static_name(names, name), value.to_owned())).collect();
-        Some(Matched { api, parameters })
+    pub fn http<'path>(&self, method: &Method, path: &'path str) -> Option<Matched<'path>> {
+        let (_, router) = self.by_method.iter().find(|(known, _)| known == method)?;
+        let matched = router.at(path).ok()?;
+        let Row { api, names } = matched.value;
+        let values = matched.params.iter().map(|(_, value)| value);
+        Some(Matched { api, parameters: names.iter().copied().zip(values).collect() })
     }
 
     /// The API of a method of the Dapr service, and whether it may be used.
@@ -233,12 +245,13 @@ impl Routes {
     }
 }
 
-/// The parameter's name as it stands in the table, which outlives the request.
-fn static_name(path: &'static str, name: &str) -> &'static str {
-    path.split('/')
-        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-        .find(|known| *known == name)
-        .unwrap_or("rest")
+/// The names of the parameters of a path of the table.
+fn names(path: &'static str) -> Vec<&'static str> {
+    let name = |segment: &'static str| match segment {
+        "*" => Some("rest"),
+        named => named.strip_prefix('{')?.strip_suffix('}'),
+    };
+    path.split('/').filter_map(name).collect()
 }
 
 #[cfg(test)]

@@ -164,10 +164,14 @@ impl<T: Backend + ?Sized> Pinned<T> {
             }
         };
         let ended = |kind, why| Error::new(kind, format!("{operation} on {} {why}", self.details().name));
+        if context.cancel.as_ref().is_some_and(|cancel| cancel.is_cancelled()) {
+            return Err(ended(ErrorKind::Cancelled, "was cancelled by its caller").into());
+        }
         tokio::select! {
             biased;
-            () = cancelled => Err(ended(ErrorKind::Cancelled, "was cancelled by its caller").into()),
+            // First, since a backend in memory is done at once: nobody has to be watched then.
             output = running => output,
+            () = cancelled => Err(ended(ErrorKind::Cancelled, "was cancelled by its caller").into()),
             () = late => Err(ended(ErrorKind::Timeout, "took longer than its deadline allows").into()),
         }
     }

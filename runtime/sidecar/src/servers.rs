@@ -105,20 +105,14 @@ impl Serving<'_> {
         tracing::info!(target: "dapr.runtime.http", "HTTP server listening on {}", listener.address());
         let options = ServeOptions { http2: self.options.listen.h2c, ..self.limits() };
         let door = Arc::clone(door);
-        self.start("http api", listener, options, move |request| {
-            let door = Arc::clone(&door);
-            async move { door.handle(request).await }
-        });
+        self.start("http api", listener, options, move |request| door.handle(request));
     }
 
     /// The gRPC API.
     pub(crate) fn grpc(&self, listener: Listener, door: &Arc<GrpcDoor>) {
         tracing::info!(target: "dapr.runtime.grpc.api", "gRPC server listening on {}", listener.address());
         let door = Arc::clone(door);
-        self.start("grpc api", listener, self.grpc_limits(), move |request| {
-            let door = Arc::clone(&door);
-            async move { door.handle(request).await }
-        });
+        self.start("grpc api", listener, self.grpc_limits(), move |request| door.handle(request));
     }
 
     /// The port for other sidecars.

@@ -13,8 +13,14 @@ use serde_json::value::RawValue;
 const MAX_DEPTH: usize = 10_000;
 
 /// The value in its canonical form; `None` where it is nested deeper than the target reads.
-pub fn canonical(value: &RawValue) -> Option<String> {
+pub fn canonical(value: &RawValue) -> Option<Cow<'_, str>> {
     let text = value.get();
+    // A text that stays as it is: looked at once, not copied.
+    if let Some(inside) = text.strip_prefix('"')
+        && json::plain_length(inside) + 1 == inside.len()
+    {
+        return Some(Cow::Borrowed(text));
+    }
     let mut pass = Pass { text, at: 0, out: String::with_capacity(text.len()), open: Vec::new(), unsorted: Vec::new() };
     while let Some(byte) = pass.text.as_bytes().get(pass.at).copied() {
         pass.step(byte);
@@ -22,7 +28,7 @@ pub fn canonical(value: &RawValue) -> Option<String> {
             return None;
         }
     }
-    Some(sorted(pass.out, pass.unsorted))
+    Some(Cow::Owned(sorted(pass.out, pass.unsorted)))
 }
 
 /// The first value of a text that may go on behind it; `None` where it does not begin with one.
@@ -33,7 +39,7 @@ pub(super) fn first_value(text: &str) -> Option<&RawValue> {
 /// The members of an object, each value in its canonical form; `None` for anything else, and for null.
 pub(super) fn members(object: &RawValue) -> Option<BTreeMap<String, String>> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(object.get()).ok()?;
-    members.into_iter().map(|(name, value)| Some((name, canonical(value)?))).collect()
+    members.into_iter().map(|(name, value)| Some((name, canonical(value)?.into_owned()))).collect()
 }
 
 /// A container that has begun and not ended.
@@ -119,6 +125,15 @@ impl Pass<'_> {
 
     fn string(&mut self) {
         let rest = self.text.get(self.at + 1..).unwrap_or_default();
+        let plain = json::plain_length(rest);
+        if rest.as_bytes().get(plain) == Some(&b'"') {
+            // Most texts stay as they are.
+            let end = self.at + 1 + plain;
+            self.out.push_str(self.text.get(self.at..=end).unwrap_or_default());
+            self.at = end + 1;
+            self.named(|| rest.get(..plain).unwrap_or_default().to_owned());
+            return;
+        }
         let mut escaped = false;
         let end = rest.bytes().position(|byte| {
             let ends = byte == b'"' && !escaped;
@@ -129,8 +144,13 @@ impl Pass<'_> {
         let text = unescaped(inside);
         json::string(&mut self.out, &text);
         self.at += inside.len() + 2;
+        self.named(|| text.into_owned());
+    }
+
+    /// Notes the name of a member, if the text that ended is one.
+    fn named(&mut self, text: impl FnOnce() -> String) {
         if let Some(Open::Object { name: name @ None, .. }) = self.open.last_mut() {
-            *name = Some(text.into_owned());
+            *name = Some(text());
         }
     }
 
@@ -247,7 +267,7 @@ mod tests {
     use super::*;
 
     fn written(text: &str) -> Option<String> {
-        canonical(first_value(text).unwrap())
+        canonical(first_value(text).unwrap()).map(Cow::into_owned)
     }
 
     #[test]

@@ -15,6 +15,8 @@ use super::canonical::{canonical, first_value, members};
 use super::content_type::Content;
 use super::metadata;
 
+/// What metadata that stands for an attribute begins with.
+const PREFIX: &str = "cloudevent.";
 /// Where an attribute is not given.
 const TYPE: &str = "com.dapr.event.sent";
 const SOURCE: &str = "Dapr";
@@ -56,17 +58,11 @@ impl Draft<'_> {
         let (trace_id, trace_state) = self.trace;
         let trace_id = given("traceparent").or(self.overriding("traceid")).unwrap_or(trace_id);
         let or_default = |value, default| if str::is_empty(value) { default } else { value };
-        let new_id;
-        let id = match given("id") {
-            Some(id) => id,
-            None => {
-                new_id = uuid::Uuid::new_v4().to_string();
-                &new_id
-            }
-        };
+        let mut new_id = uuid::Uuid::encode_buffer();
+        let id = given("id").unwrap_or_else(|| uuid::Uuid::new_v4().hyphenated().encode_lower(&mut new_id));
         let mut out = String::with_capacity(self.data.len() + 512);
         self.write_data(&mut out, content);
-        let mut text = |name: &str, value: &str| member(&mut out, name, |out| json::string(out, value));
+        let mut text = |name: &'static str, value: &str| attribute(&mut out, name, |out| json::string(out, value));
         text("datacontenttype", or_default(self.content_type, CONTENT_TYPE));
         if let Some(expiration) = self.expiration(now) {
             text("expiration", &expiration);
@@ -97,18 +93,22 @@ impl Draft<'_> {
         };
         let text = match content {
             _ if binary => None,
-            Content::Json | Content::Text => Some(String::from_utf8_lossy(self.data)),
-            _ => std::str::from_utf8(self.data).ok().map(Cow::Borrowed),
+            // What is UTF-8 is told far quicker than what is not is mended.
+            content => match std::str::from_utf8(self.data) {
+                Ok(text) => Some(Cow::Borrowed(text)),
+                Err(_) if matches!(content, Content::Json | Content::Text) => Some(String::from_utf8_lossy(self.data)),
+                Err(_) => None,
+            },
         };
         match text {
-            None => member(out, "data_base64", |out| {
+            None => attribute(out, "data_base64", |out| {
                 out.push('"');
                 STANDARD.encode_string(self.data, out);
                 out.push('"');
             }),
             Some(text) => {
                 let json = (content == Content::Json).then(|| first_value(&text).and_then(canonical)).flatten();
-                member(out, "data", |out| match json {
+                attribute(out, "data", |out| match json {
                     Some(json) => out.push_str(&json),
                     None => json::string(out, &text),
                 });
@@ -151,11 +151,13 @@ impl Draft<'_> {
 
     /// What the metadata says instead of an attribute: `cloudevent.<name>`, in any letter case.
     fn overriding(&self, name: &str) -> Option<&str> {
-        let exact = ["cloudevent.", name].concat();
-        let found = self.metadata.get(&exact).or_else(|| {
-            self.metadata.iter().find(|(given, _)| given.eq_ignore_ascii_case(&exact)).map(|(_, value)| value)
+        let given =
+            || self.metadata.iter().filter_map(|(given, value)| Some((given.split_at_checked(PREFIX.len())?, value)));
+        let exact = given().find(|((prefix, own), _)| *prefix == PREFIX && *own == name);
+        let found = exact.or_else(|| {
+            given().find(|((prefix, own), _)| prefix.eq_ignore_ascii_case(PREFIX) && own.eq_ignore_ascii_case(name))
         });
-        found.map(String::as_str)
+        found.map(|(_, value)| value.as_str())
     }
 
     /// When the event expires, where that is asked for and the broker does not see to it.
@@ -163,6 +165,14 @@ impl Draft<'_> {
         let left = metadata::time_to_live(self.metadata).filter(|_| !self.broker_expires)?;
         now.checked_add(left).map(rfc3339)
     }
+}
+
+/// Appends a member whose name needs no escape to an object that may not have begun.
+fn attribute(out: &mut String, name: &'static str, value: impl FnOnce(&mut String)) {
+    out.push_str(if out.is_empty() { "{\"" } else { ",\"" });
+    out.push_str(name);
+    out.push_str("\":");
+    value(out);
 }
 
 /// Appends a member to an object that may not have begun.
@@ -176,7 +186,9 @@ fn member(out: &mut String, name: &str, value: impl FnOnce(&mut String)) {
 /// To the second, as the target writes times.
 fn rfc3339(time: SystemTime) -> String {
     let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::MAX);
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    // Whole seconds, rounded down, are written without a fraction.
+    let seconds = time.as_second() - i64::from(time.subsec_nanosecond() < 0);
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MIN).to_string()
 }
 
 /// As much of a cloud event in Protocol Buffers as tells it from other messages.

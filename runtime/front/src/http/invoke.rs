@@ -53,13 +53,17 @@ pub(super) async fn invoke(api: &Api, request: Routed) -> Response<Body> {
 }
 
 fn call_of(request: Routed, method: String, trace: Option<SpanContext>) -> Call {
-    let mut headers = request.headers;
+    let mut headers = request.head.headers;
     headers.remove(APP_ID);
-    let verb = Verb::from_str_name(request.method.as_str()).filter(|verb| *verb != Verb::None).unwrap_or(Verb::Post);
+    let verb =
+        Verb::from_str_name(request.head.method.as_str()).filter(|verb| *verb != Verb::None).unwrap_or(Verb::Post);
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     Call {
         method,
-        extension: Some(HttpExtension { verb: verb as i32, querystring: request.uri.query().unwrap_or("").to_owned() }),
+        extension: Some(HttpExtension {
+            verb: verb as i32,
+            querystring: request.head.uri.query().unwrap_or("").to_owned(),
+        }),
         content_type,
         type_url: String::new(),
         metadata: call::from_http_headers(&headers),

@@ -16,7 +16,7 @@ use telemetry::SpanContext;
 
 use super::secrets::metadata;
 use super::state::{Path, elements, fields, first_value, header_value, metadata_field, text_field};
-use super::{Routed, respond};
+use super::{Head, Routed, respond};
 use crate::Api;
 use crate::context::Requested;
 use crate::grpc::publish_refusal;
@@ -25,7 +25,7 @@ const MISMATCH: &str = "error: mismatch between contentType and event";
 
 pub(super) async fn publish(api: &Api, request: Routed) -> Response<Body> {
     let span = span(api, &request);
-    let response = match published(api, request, span.as_ref()).await {
+    let response = match published(api, &request.head, request.body, span.as_ref()).await {
         Ok(()) => respond::empty(),
         Err(error) => refuse(&error),
     };
@@ -55,16 +55,15 @@ fn refuse(error: &ApiError) -> Response<Body> {
     respond::error(error)
 }
 
-async fn published(api: &Api, request: Routed, span: Option<&SpanContext>) -> Result<(), ApiError> {
-    let Names { pubsub, topic, metadata } = Names::of(&request);
-    let refused = |error| refusal(error, &metadata);
-    let held = api.pubsub.topic(&pubsub, &topic).map_err(refused)?;
+async fn published(api: &Api, request: &Head, body: Body, span: Option<&SpanContext>) -> Result<(), ApiError> {
+    let (pubsub, topic, metadata) = (request.parameter("pubsubname"), request.parameter("rest"), metadata(request));
+    let held = api.pubsub.topic(pubsub, topic).map_err(|error| refusal(error, &metadata))?;
     let context = Requested::http(&request.headers);
     let content_type = request.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let content_type = content_type.unwrap_or_default().into_owned();
-    let data = read(api, request.body).await.map_err(|said| errors::pubsub_publish_message(&pubsub, &topic, said))?;
+    let data = read(api, body).await.map_err(|said| errors::pubsub_publish_message(pubsub, topic, said))?;
     let event = Event { data, content_type, metadata: metadata.clone() };
-    held.publish(&context, event, span).await.map_err(refused)
+    held.publish(&context, event, span).await.map_err(|error| refusal(error, &metadata))
 }
 
 /// The inner error is that of entries which the broker did not take.
@@ -106,13 +105,13 @@ struct Names {
 }
 
 impl Names {
-    fn of(request: &Routed) -> Self {
+    fn of(request: &Head) -> Self {
         let text = |name| request.parameter(name).to_owned();
         Self { pubsub: text("pubsubname"), topic: text("rest"), metadata: metadata(request) }
     }
 }
 
-fn span(api: &Api, request: &Routed) -> Option<SpanContext> {
+fn span(api: &Api, request: &Head) -> Option<SpanContext> {
     api.invoker.tracing().next(SpanContext::from_http(&request.headers).as_ref())
 }
 
@@ -177,7 +176,10 @@ fn data(event: Option<&RawValue>, content_type: &str) -> Result<Bytes, String> {
         Content::Text => Ok(text().ok_or(MISMATCH)?.into()),
         Content::Json | Content::CloudEvent => match event {
             None => Ok(Bytes::from_static(b"null")),
-            Some(event) => canonical(event).map(Bytes::from).ok_or_else(|| "exceeded max depth".to_owned()),
+            Some(event) => {
+                let written = canonical(event).map(|text| Bytes::from(text.into_owned()));
+                written.ok_or_else(|| "exceeded max depth".to_owned())
+            }
         },
         Content::CloudEventProtobuf | Content::Protobuf | Content::Other => Err(MISMATCH.to_owned()),
     }

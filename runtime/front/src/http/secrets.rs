@@ -9,7 +9,7 @@ use errors::ApiError;
 use http::{Response, StatusCode};
 use service::Body;
 
-use super::{Routed, respond};
+use super::{Head, Routed, respond};
 use crate::Api;
 use crate::context::Requested;
 
@@ -29,7 +29,7 @@ pub(super) async fn get_bulk(api: &Api, request: Routed) -> Response<Body> {
 }
 
 /// The pairs of the query string that are for the component.
-pub(super) fn metadata(request: &Routed) -> Metadata {
+pub(super) fn metadata(request: &Head) -> Metadata {
     request.component_metadata().into_iter().collect()
 }
 

@@ -18,7 +18,7 @@ use service::{Body, ReadError};
 use tonic::Code;
 
 use super::secrets::metadata;
-use super::{Routed, respond};
+use super::{Head, Routed, respond};
 use crate::Api;
 use crate::context::Requested;
 
@@ -33,11 +33,11 @@ struct Door<'a> {
 }
 
 pub(super) async fn get(api: &Api, request: Routed) -> Response<Body> {
-    answer(Door::of(api).get(request).await)
+    answer(Door::of(api).get(&request.head).await)
 }
 
 pub(super) async fn save(api: &Api, request: Routed) -> Response<Body> {
-    answer(Door::of(api).save(request).await)
+    answer(Door::of(api).save(&request.head, request.body).await)
 }
 
 pub(super) async fn delete(api: &Api, request: Routed) -> Response<Body> {
@@ -72,11 +72,11 @@ impl<'a> Door<'a> {
         Self { state: &api.state, app: &api.app_id, max_body: api.limits.max_body }
     }
 
-    async fn get(&self, request: Routed) -> Result<Response<Body>, ApiError> {
+    async fn get(&self, request: &Head) -> Result<Response<Body>, ApiError> {
         let store = self.state.store(request.parameter("storeName")).map_err(|error| self.refusal(error))?;
         // A word that is no consistency is no wish: stores look at it when they write.
-        let consistency = Consistency::from_word(&first(&request, "consistency")).unwrap_or_default();
-        let wanted = GetRequest { key: request.parameter("key").to_owned(), consistency, metadata: metadata(&request) };
+        let consistency = Consistency::from_word(&first(request, "consistency")).unwrap_or_default();
+        let wanted = GetRequest { key: request.parameter("key").to_owned(), consistency, metadata: metadata(request) };
         let got = store.get(&Requested::http(&request.headers), wanted).await.map_err(|error| self.refusal(error))?;
         let Some(stored) = got.filter(|stored| !stored.data.is_empty()) else { return Ok(respond::empty()) };
         let mut response = respond::json(StatusCode::OK, stored.data);
@@ -94,17 +94,17 @@ impl<'a> Door<'a> {
         Ok(response)
     }
 
-    async fn save(&self, request: Routed) -> Result<Response<Body>, ApiError> {
-        let name = request.parameter("storeName").to_owned();
-        let store = self.state.store(&name).map_err(|error| self.refusal(error))?;
-        let (context, extra) = (Requested::http(&request.headers), metadata(&request));
-        let body = self.read(request.body).await.map_err(errors::malformed_request_bare)?;
+    async fn save(&self, request: &Head, body: Body) -> Result<Response<Body>, ApiError> {
+        let name = request.parameter("storeName");
+        let store = self.state.store(name).map_err(|error| self.refusal(error))?;
+        let (context, extra) = (Requested::http(&request.headers), metadata(request));
+        let body = self.read(body).await.map_err(errors::malformed_request_bare)?;
         let items = save_body(&body).map_err(errors::malformed_request_bare)?;
         let mut requests = Vec::with_capacity(items.len());
         let mut unknown = Vec::new();
         for item in items {
             if item.key.is_empty() {
-                return Err(self.refusal(Error::EmptyKey { store: name.clone() }));
+                return Err(self.refusal(Error::EmptyKey { store: name.to_owned() }));
             }
             let options = options(&item.concurrency, &item.consistency).unwrap_or_else(|error| {
                 unknown.push(error.to_string());
@@ -114,7 +114,7 @@ impl<'a> Door<'a> {
             requests.push(set.map_err(errors::malformed_request_bare)?);
         }
         if !unknown.is_empty() {
-            return Err(errors::state_save(&name, unknown.join("\n")));
+            return Err(errors::state_save(name, unknown.join("\n")));
         }
         store.save(&context, requests).await.map_err(|error| self.refusal(error))?;
         Ok(respond::empty())
@@ -275,7 +275,7 @@ fn illegal_key(store: &str, key: &str, message: &str) -> ApiError {
 }
 
 /// The query string of a listing of keys.
-fn list_keys(request: &Routed) -> Result<ListKeys, ApiError> {
+fn list_keys(request: &Head) -> Result<ListKeys, ApiError> {
     let present = |name| Some(first(request, name)).filter(|value| !value.is_empty());
     let page_size = present("pageSize").map(|text| text.parse().map_err(|_| text)).transpose();
     let page_size = page_size.map_err(|text| {
@@ -285,13 +285,13 @@ fn list_keys(request: &Routed) -> Result<ListKeys, ApiError> {
 }
 
 /// The first value of a query parameter, or nothing.
-fn first(request: &Routed, name: &str) -> String {
+fn first(request: &Head, name: &str) -> String {
     request.query().into_iter().find_map(|(known, value)| (known == name).then_some(value)).unwrap_or_default()
 }
 
 /// A line break becomes a space, as the target's server writes it.
 pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
-    HeaderValue::try_from(text.replace(['\r', '\n'], " ")).ok()
+    HeaderValue::from_str(text).or_else(|_| HeaderValue::try_from(text.replace(['\r', '\n'], " "))).ok()
 }
 
 fn options(concurrency: &str, consistency: &str) -> Result<Options, blocks::ComponentError> {

@@ -2,10 +2,14 @@
 //! Go's words.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
 use blocks::Metadata;
 use blocks::state::{BulkGet, Concurrency, Consistency, DeleteRequest, Options, SetRequest};
 use bytes::Bytes;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json_fault;
@@ -99,8 +103,55 @@ pub(in crate::http) fn metadata_field(fields: &Fields<'_>, path: Path<'_>) -> Re
     pairs.into_iter().map(read).collect()
 }
 
+/// An element of a save whose fields are spelt as SDKs spell them, each at most once.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct PlainItem<'a> {
+    key: Option<String>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+    etag: Option<String>,
+    metadata: Option<BTreeMap<String, Option<String>>>,
+    options: Option<Object<PlainOptions>>,
+    content_type: Option<String>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PlainOptions {
+    concurrency: Option<String>,
+    consistency: Option<String>,
+}
+
+/// What is read from an object and nothing else: a structure would also be read from a list.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfMembers<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OfMembers<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OfMembers(PhantomData))
+    }
+}
+
+/// The elements of a save, read in one pass; `None` where a body needs the care of the other way, be it to tell what is wrong.
+fn plain_save(body: &[u8]) -> Option<Vec<Item<'_>>> {
+    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Vec<Object<PlainItem<'_>>>>();
+    Some(values.next()?.ok()?.into_iter().map(|Object(plain)| Item::plain(plain)).collect())
+}
+
 /// One value to store or remove, as it stands in a body.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Item<'a> {
     pub(super) key: String,
     value: Option<&'a RawValue>,
@@ -112,6 +163,20 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    fn plain(plain: PlainItem<'a>) -> Self {
+        let options = plain.options.map(|Object(options)| options).unwrap_or_default();
+        let metadata = plain.metadata.unwrap_or_default().into_iter();
+        Self {
+            key: plain.key.unwrap_or_default(),
+            value: plain.value,
+            etag: plain.etag,
+            metadata: metadata.map(|(name, value)| (name, value.unwrap_or_default())).collect(),
+            concurrency: options.concurrency.unwrap_or_default(),
+            consistency: options.consistency.unwrap_or_default(),
+            content_type: plain.content_type,
+        }
+    }
+
     /// An element of a save.
     fn saved(value: &'a RawValue) -> Result<Self, String> {
         let fields = fields(value, Path::Whole, "state.SetRequest")?;
@@ -151,7 +216,9 @@ impl<'a> Item<'a> {
         extra: &Metadata,
         options: Options,
     ) -> Result<SetRequest, String> {
-        self.metadata.extend(extra.clone());
+        if !extra.is_empty() {
+            self.metadata.extend(extra.clone());
+        }
         let value = match self.value {
             None => Bytes::from_static(b"null"),
             Some(value) if encrypts && value.get().starts_with('"') => {
@@ -180,6 +247,10 @@ pub(super) fn part_of(body: &Bytes, part: &str) -> Bytes {
 }
 
 pub(super) fn save_body(body: &[u8]) -> Result<Vec<Item<'_>>, String> {
+    plain_save(body).map_or_else(|| any_save(body), Ok)
+}
+
+fn any_save(body: &[u8]) -> Result<Vec<Item<'_>>, String> {
     let items = elements(first_value(body)?, Path::Whole, "[]state.SetRequest")?;
     items.into_iter().map(Item::saved).collect()
 }
@@ -217,4 +288,47 @@ pub(super) fn transaction_body(body: &[u8]) -> Result<TransactionBody<'_>, Strin
     };
     let operations = operations.into_iter().map(operation).collect::<Result<_, _>>()?;
     Ok((operations, metadata_field(&whole, Path::Field("stateTransactionRequestBody.metadata"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_read_in_one_pass_is_what_the_other_way_reads() {
+        for (plain, body) in [
+            (true, r#"[]"#),
+            (true, r#" [ { "key" : "k" , "value" : {"a": [1, "x"]} } ] behind"#),
+            (true, r#"[{"key":"k","value":null,"etag":null,"metadata":null,"options":null},{}]"#),
+            (true, r#"[{"key":"\u0061","value":"\ud800","etag":"","metadata":{"a":null,"B":"b","a":"c"}}]"#),
+            (true, r#"[{"options":{"concurrency":"first-write","consistency":null},"contentType":"t"}]"#),
+            (false, r#"[{"Key":"k","value":1}]"#),
+            (false, r#"[{"key":"k","KEY":"l"}]"#),
+            (false, r#"[{"key":"k","key":"l"}]"#),
+            (false, r#"[{"value":1,"value":2}]"#),
+            (false, r#"[{"contenttype":"t"}]"#),
+            (false, r#"[{"key":"k","more":1}]"#),
+            (false, r#"[["k",1]]"#),
+            (false, r#"[{"options":["first-write","strong"]}]"#),
+            (false, r#"[{"options":{"Concurrency":"first-write"}}]"#),
+            (false, r#"[null]"#),
+            (false, r#"null"#),
+            (false, r#"{"key":"k"}"#),
+            (false, r#"[{"key":7}]"#),
+            (false, r#"[{"key":"\ud800"}]"#),
+            (false, r#"[{"metadata":{"a":1}}]"#),
+            (false, r#"[{"key":"k""#),
+            (false, ""),
+        ] {
+            let one_pass = plain_save(body.as_bytes());
+            assert_eq!(one_pass.is_some(), plain, "{body}");
+            if let Some(items) = one_pass {
+                assert_eq!(
+                    format!("{:?}", Ok::<_, String>(items)),
+                    format!("{:?}", any_save(body.as_bytes())),
+                    "{body}"
+                );
+            }
+        }
+    }
 }

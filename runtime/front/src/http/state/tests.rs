@@ -62,21 +62,21 @@ async fn ask(state: &State, method: &str, path: &str, headers: &[(&str, &str)], 
     for (name, value) in headers {
         map.insert(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
     }
-    let routed = Routed {
+    let head = Head {
         method: Method::GET,
         uri: uri.clone(),
         headers: map,
         parameters: vec![("storeName", store), ("key", key.clone())],
-        body: service::body::full(body.to_vec()),
     };
+    let routed = Routed { head, body: service::body::full(body.to_vec()) };
     let response = answer(match (method, key.as_str()) {
         ("KEYS", _) => door.keys(routed).await,
-        ("GET", _) => door.get(routed).await,
+        ("GET", _) => door.get(&routed.head).await,
         ("DELETE", _) => door.delete(routed).await,
         (_, "bulk") => door.get_bulk(routed).await,
         (_, "transaction") => door.transact(routed).await,
         (_, "query") => door.query(routed).await,
-        _ => door.save(routed).await,
+        _ => door.save(&routed.head, routed.body).await,
     });
     let status = response.status().as_u16();
     let body = service::read_bounded(response.into_body(), 1 << 20).await.unwrap();
@@ -384,14 +384,14 @@ async fn an_answer_carries_etag_and_metadata_as_headers() {
     let state = state().await;
     post(&state, "/store?metadata.ttlInSeconds=100", "[{\"key\":\"k\",\"value\":1}]").await;
     let door = Door { state: &state, app: "app", max_body: 9 };
-    let routed = Routed {
+    let head = Head {
         method: Method::GET,
         uri: Uri::from_static("/store/k"),
         headers: HeaderMap::new(),
         parameters: vec![("storeName", "store".to_owned()), ("key", "k".to_owned())],
-        body: service::body::empty(),
     };
-    let response = door.get(routed).await.unwrap();
+    let routed = Routed { head, body: service::body::empty() };
+    let response = door.get(&routed.head).await.unwrap();
     assert_eq!(response.headers()["content-type"], "application/json");
     assert!(!response.headers()["etag"].is_empty());
     assert!(response.headers()["metadata.ttlexpiretime"].to_str().unwrap().ends_with('Z'));
