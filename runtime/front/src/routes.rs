@@ -281,7 +281,7 @@ mod tests {
         let matched = routes.http(&Method::GET, "/v1.0/state/store/bulk").unwrap();
         assert_eq!(
             (matched.api.name, matched.parameters),
-            ("GetState", vec![("storeName", "store".into()), ("key", "bulk".into())])
+            ("GetState", vec![("storeName", "store"), ("key", "bulk")])
         );
         assert_eq!(routes.http(&Method::POST, "/v1.0/state/store/bulk").unwrap().api.name, "GetBulkState");
         assert_eq!(routes.http(&Method::POST, "/v1.0/publish/bulk/a/b").unwrap().api.name, "BulkPublishEvent");
