@@ -279,10 +279,7 @@ mod tests {
     fn a_key_named_like_an_operation_is_a_key_where_the_method_differs() {
         let routes = Routes::new(&Access::default(), false);
         let matched = routes.http(&Method::GET, "/v1.0/state/store/bulk").unwrap();
-        assert_eq!(
-            (matched.api.name, matched.parameters),
-            ("GetState", vec![("storeName", "store"), ("key", "bulk")])
-        );
+        assert_eq!((matched.api.name, matched.parameters), ("GetState", vec![("storeName", "store"), ("key", "bulk")]));
         assert_eq!(routes.http(&Method::POST, "/v1.0/state/store/bulk").unwrap().api.name, "GetBulkState");
         assert_eq!(routes.http(&Method::POST, "/v1.0/publish/bulk/a/b").unwrap().api.name, "BulkPublishEvent");
     }
