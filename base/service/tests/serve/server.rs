@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use service::{BoxError, Host, ServeOptions, Shutdown, Tasks, body, listen, serve};
 
@@ -38,7 +37,7 @@ pub(crate) async fn start(options: ServeOptions) -> Server {
     let port = listener.address().port().unwrap();
     let (shutdown, tasks, seen) = (Shutdown::new(), Tasks::new(), Arc::new(Seen::default()));
     let counted = Arc::clone(&seen);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<body::Body>| {
         let seen = Arc::clone(&counted);
         async move { Ok::<_, BoxError>(Response::new(answer(request, seen).await)) }
     });
@@ -46,9 +45,9 @@ pub(crate) async fn start(options: ServeOptions) -> Server {
     Server { port, shutdown, tasks, seen }
 }
 
-async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> body::Body {
+async fn answer(request: Request<body::Body>, seen: Arc<Seen>) -> body::Body {
     match request.uri().path() {
-        "/echo" => return body::from_incoming(request.into_body()),
+        "/echo" => return request.into_body(),
         "/hang" => {
             let _hanging = Hanging::new(seen);
             std::future::pending::<()>().await;
