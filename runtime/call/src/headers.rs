@@ -164,6 +164,8 @@ fn append(headers: &mut HeaderMap, original: &str, name: &HeaderName, value: &Va
 /// When a name or value is not legal in HTTP.
 pub fn to_http_headers(metadata: &Metadata, headers: &mut HeaderMap) -> Result<(), InvalidHeader> {
     let nominated = nominated_names(metadata);
+    // Where there is no room for so many, adding them says so.
+    let _ = headers.try_reserve(metadata.len());
     for (original, values) in metadata.iter() {
         // What HTTP/2 calls the target of a request is no legal name.
         let name = match original.strip_prefix(':') {

@@ -53,6 +53,14 @@ impl Value {
         }
     }
 
+    /// The bytes of the text.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Header(value) => value.as_bytes(),
+            Kind::Text(bytes) => bytes,
+        }
+    }
+
     /// The value as a header.
     ///
     /// # Errors
@@ -94,13 +102,13 @@ impl fmt::Debug for Value {
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl PartialEq<&str> for Value {
     fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
+        self.as_bytes() == other.as_bytes()
     }
 }
 
