@@ -35,6 +35,11 @@ impl Excess {
         (length > 0).then(|| too_long(length, limit))
     }
 
+    /// Notes the bytes of a request that is not followed: it is here.
+    pub fn carry(&self, bytes: u64) {
+        self.0.carried.store(bytes, Ordering::Relaxed);
+    }
+
     /// The bytes of all messages of the request so far.
     #[must_use]
     pub fn carried(&self) -> u64 {

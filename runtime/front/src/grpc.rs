@@ -13,6 +13,7 @@ mod state;
 mod stream;
 mod subscribe;
 mod subtle;
+mod whole;
 
 use std::future::ready;
 use std::pin::Pin;
@@ -41,6 +42,7 @@ use crate::api_log::Entry;
 use crate::routes::Routes;
 use crate::{Access, Api, ApiLog};
 use counted::Counting;
+use whole::Taken;
 
 const DAPR: &str = "/dapr.proto.runtime.v1.Dapr/";
 const TASK_HUB: &str = "/TaskHubSidecarService/";
@@ -54,7 +56,8 @@ pub struct GrpcDoor {
     routes: Routes,
     token: ApiToken,
     log: ApiLog,
-    dapr: DaprServer<dapr::Dapr>,
+    dapr: Arc<dapr::Dapr>,
+    generated: DaprServer<dapr::Dapr>,
     reflection: service::Reflection,
     counts: GrpcServer,
 }
@@ -64,13 +67,14 @@ impl GrpcDoor {
     pub fn new(api: Arc<Api>, access: &Access, token: ApiToken, log: ApiLog) -> Self {
         // A message longer than this is refused before it gets here; what one unpacks to is held to it here.
         let limit = usize::try_from(api.limits.max_body).unwrap_or(usize::MAX);
-        let dapr = DaprServer::new(dapr::Dapr::new(Arc::clone(&api)))
+        let dapr = Arc::new(dapr::Dapr::new(Arc::clone(&api)));
+        let generated = DaprServer::from_arc(Arc::clone(&dapr))
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(limit)
             .max_encoding_message_size(usize::MAX);
         let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.runtime.v1.Dapr"]);
         let counts = GrpcServer::default();
-        Self { routes: Routes::new(access, false), api, token, log, dapr, reflection, counts }
+        Self { routes: Routes::new(access, false), api, token, log, dapr, generated, reflection, counts }
     }
 
     /// Counts every call.
@@ -145,10 +149,17 @@ impl GrpcDoor {
     }
 
     fn dapr(&self, request: Request<Body>, is_known: bool) -> Answering {
-        let mut dapr = self.dapr.clone();
         let (limit, excess) = (self.api.limits.max_body, Excess::default());
         let watching = Watching::new(Counting::begin(&self.counts, &request, &excess).filter(|_| is_known));
-        let answer = dapr.call(request.map(|body| Messages::request(body, limit, excess.clone())));
+        let method = request.uri().path().strip_prefix(DAPR).and_then(whole::unary);
+        let request = match whole::take(&self.dapr, method, request, limit) {
+            Taken::Whole(answer, carried) => {
+                excess.carry(carried);
+                return Box::pin(async move { watching.answer(answer.await, limit) });
+            }
+            Taken::Parts(request) => request,
+        };
+        let answer = self.generated.clone().call(request.map(|body| Messages::request(body, limit, excess.clone())));
         Box::pin(async move {
             let response = match answer.await {
                 Ok(response) => response.map(service::body::boxed),

@@ -9,7 +9,7 @@ use service::{Body, Excess, Watch};
 use telemetry::metrics::GrpcServer;
 
 /// Methods of more than one message.
-const STREAMS: [&str; 5] = [
+pub(super) const STREAMS: [&str; 5] = [
     "SubscribeConfigurationAlpha1",
     "SubscribeConfiguration",
     "SubscribeTopicEventsAlpha1",
