@@ -17,6 +17,7 @@ mod metrics_port;
 mod one_call;
 mod open_files;
 mod profile_port;
+mod received;
 mod reflection;
 pub mod release;
 pub mod runtime_folder;
@@ -27,6 +28,7 @@ mod stream;
 mod tasks;
 mod user;
 mod watching;
+mod woken;
 
 pub use body::{Body, BodyTooLarge, BoxError, ReadError, read_bounded};
 pub use connections::{Channel, Connections, Lifetimes, Reserved, SendError, SendFailure};

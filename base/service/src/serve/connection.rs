@@ -12,32 +12,25 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::rt::Executor;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::header_timer::{Counted, HeaderTimer};
+use super::http2::Http2;
 use super::tls::{self, Proof};
 use super::upgrade::{self, Asked, Upgrade};
-use super::{ConnectionInfo, Handler, ServeOptions};
+use super::{Answer, ConnectionInfo, Handler, ServeOptions};
 use crate::gather::gather;
 use crate::{Body, Shutdown, Stream, Tasks, body};
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What the target's language adds to the header limit before it refuses.
-const HEADER_SLACK: usize = 4096;
+pub(super) const HEADER_SLACK: usize = 4096;
 /// Read and write buffer of an HTTP/1.1 connection: enough for throughput, little enough for many streams.
 const HTTP1_BUFFER: usize = 64 * 1024;
-/// Outgoing bytes an HTTP/2 stream may hold.
-const HTTP2_SEND_BUFFER: usize = 128 * 1024;
-/// Streams reset by the client and not yet seen by us, before the connection is given up (CVE-2023-44487).
-const PENDING_RESETS: usize = 256;
-/// Streams we reset because of the client's errors, before the connection is given up.
-const LOCAL_ERROR_RESETS: usize = 1024;
-
 /// What all connections of a server share.
 pub(super) struct Shared {
     pub(super) handler: Handler,
@@ -147,35 +140,10 @@ impl Connection {
     }
 
     async fn http2(self, stream: Stream, start: Bytes) {
-        let options = &self.shared.options;
-        let list_bytes = options.http2_header_list_bytes.unwrap_or_else(|| {
-            u32::try_from(options.max_header_bytes.saturating_add(HEADER_SLACK)).unwrap_or(u32::MAX)
-        });
-        let (io, _) = Counted::new(stream, start);
-        let mut builder = http2::Builder::new(TaskExecutor(self.shared.tasks.clone()));
-        builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(options.stream_window)
-            .initial_connection_window_size(options.connection_window)
-            .max_concurrent_streams(options.max_concurrent_streams)
-            .max_header_list_size(list_bytes)
-            .max_send_buf_size(HTTP2_SEND_BUFFER)
-            // gRPC servers give no date.
-            .auto_date_header(options.http1)
-            .max_pending_accept_reset_streams(PENDING_RESETS)
-            .max_local_error_reset_streams(LOCAL_ERROR_RESETS);
-        if let Some(keepalive) = options.http2_keepalive {
-            builder.keep_alive_interval(keepalive.interval).keep_alive_timeout(keepalive.timeout);
-        }
-        let this = Arc::new(self);
-        let for_requests = Arc::clone(&this);
-        let service = service_fn(move |request| {
-            let connection = Arc::clone(&for_requests);
-            async move { connection.answer(request).await }
-        });
+        let (io, arrivals) = Counted::new(stream, start);
         let (io, gathering) = gather(io);
-        let connection = gathering.drive(builder.serve_connection(TokioIo::new(io), service));
-        this.until_done(connection, |driven| driven.get_mut().connection().graceful_shutdown()).await;
+        let connection = gathering.drive(Http2::new(&self, io, arrivals));
+        self.until_done(connection, |driven| driven.get_mut().connection().graceful_shutdown()).await;
     }
 
     /// Drives a connection to its end; after a stop was requested, for at most the drain limit.
@@ -203,17 +171,23 @@ impl Connection {
         }
     }
 
-    /// Answers one request, whatever the service does.
-    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    /// Begins the answer to one request, whatever the service does.
+    pub(super) fn begin(&self, mut request: Request<Body>) -> Answer {
         request.extensions_mut().insert(self.info);
         if let Some(proof) = &self.proof {
             request.extensions_mut().insert(proof.peer.clone());
         }
         let is_grpc = is_grpc(&request);
-        let Ok(mut future) = catch_unwind(AssertUnwindSafe(|| (self.shared.handler)(request))) else {
+        catch_unwind(AssertUnwindSafe(|| (self.shared.handler)(request))).unwrap_or_else(|_| {
             tracing::error!(target: "dapr.runtime", "a request handler panicked before it began");
-            return Ok(failure(is_grpc));
-        };
+            Box::pin(std::future::ready(Ok(failure(is_grpc))))
+        })
+    }
+
+    /// Answers one request of HTTP/1.1.
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let is_grpc = is_grpc(&request);
+        let mut future = self.begin(request.map(body::from_incoming));
         let outcome =
             std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
                 Ok(Poll::Pending) => Poll::Pending,
@@ -249,11 +223,11 @@ fn joined(first: Bytes, second: Bytes) -> Bytes {
     if second.is_empty() { first } else { [first, second].concat().into() }
 }
 
-fn is_grpc<B>(request: &Request<B>) -> bool {
+pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
     request.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-fn failure(is_grpc: bool) -> Response<Body> {
+pub(super) fn failure(is_grpc: bool) -> Response<Body> {
     let mut response = Response::new(body::empty());
     if is_grpc {
         let headers = response.headers_mut();
@@ -264,20 +238,4 @@ fn failure(is_grpc: bool) -> Response<Body> {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     }
     response
-}
-
-/// Runs what hyper spawns for HTTP/2 requests as tracked tasks.
-#[derive(Clone)]
-struct TaskExecutor(Tasks);
-
-impl<F> Executor<F> for TaskExecutor
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, future: F) {
-        drop(self.0.spawn("http2 stream", async move {
-            let _ = future.await;
-        }));
-    }
 }

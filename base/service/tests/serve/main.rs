@@ -7,4 +7,5 @@ extern crate trilby_service as service;
 mod frames;
 mod hardening;
 mod server;
+mod streams;
 mod upgrade;
