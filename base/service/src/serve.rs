@@ -4,6 +4,8 @@
 
 mod connection;
 mod header_timer;
+mod http1;
+mod quiet;
 mod tls;
 mod upgrade;
 

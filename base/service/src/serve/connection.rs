@@ -13,14 +13,14 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::header_timer::{Counted, HeaderTimer};
+use super::header_timer::Counted;
 use super::tls::{self, Proof};
-use super::upgrade::{self, Asked, Upgrade};
+use super::upgrade;
 use super::{ConnectionInfo, Handler, ServeOptions};
 use crate::gather::gather;
 use crate::{Body, Shutdown, Stream, Tasks, body};
@@ -28,9 +28,7 @@ use crate::{Body, Shutdown, Stream, Tasks, body};
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What the target's language adds to the header limit before it refuses.
-const HEADER_SLACK: usize = 4096;
-/// Read and write buffer of an HTTP/1.1 connection: enough for throughput, little enough for many streams.
-const HTTP1_BUFFER: usize = 64 * 1024;
+pub(super) const HEADER_SLACK: usize = 4096;
 /// Outgoing bytes an HTTP/2 stream may hold.
 const HTTP2_SEND_BUFFER: usize = 128 * 1024;
 /// Streams reset by the client and not yet seen by us, before the connection is given up (CVE-2023-44487).
@@ -80,57 +78,14 @@ impl Connection {
         if (is_http2 && !options.http2) || start.is_empty() {
             return;
         }
-        // Boxed, so that a task is not as large as both protocols together.
-        if is_http2 { Box::pin(self.http2(stream, start)).await } else { Box::pin(self.http1(stream, start)).await }
-    }
-
-    async fn http1(self, stream: Stream, start: Bytes) {
-        let options = &self.shared.options;
-        let header_bytes = options.max_header_bytes.saturating_add(HEADER_SLACK);
-        let (io, arrivals) = Counted::new(stream, start);
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(HeaderTimer { arrivals })
-            .header_read_timeout(options.header_read_timeout)
-            .max_header_size(header_bytes)
-            .max_buf_size(header_bytes.max(HTTP1_BUFFER));
-        if header_bytes > 2 * HEADER_SLACK {
-            // hyper stops at 100 fields unless told; with a raised limit only the bytes shall count.
-            builder.max_headers((header_bytes / 64).clamp(100, 4096));
-        }
-        let asked = Asked::default();
-        let service = service_fn(|request| self.answer_or_upgrade(request, &asked));
-        let connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
-        self.until_done(connection, http1::UpgradeableConnection::graceful_shutdown).await;
-        if let Some(upgrade) = asked.take() {
-            Box::pin(self.upgraded(upgrade)).await;
-        }
-    }
-
-    /// Answers one request of HTTP/1.1, or agrees to leave it for HTTP/2. Not once a stop was requested: a connection
-    /// that has to end is not worth a new protocol.
-    async fn answer_or_upgrade(
-        &self,
-        mut request: Request<Incoming>,
-        asked: &Asked,
-    ) -> Result<Response<Body>, Infallible> {
-        if self.shared.options.http2
-            && !self.shared.shutdown.is_requested()
-            && let Some(switching) = asked.accept(&mut request)
-        {
-            return Ok(switching);
-        }
-        self.answer(request).await
+        // Boxed, so that the task of an idle connection is small.
+        if is_http2 { Box::pin(self.http2(stream, start)).await } else { self.http1(stream, start).await }
     }
 
     /// Serves the rest of a connection that was told 101, beginning with the request that asked for it.
-    async fn upgraded(self, upgrade: Upgrade) {
-        // Fails when the connection broke before the 101 was out.
-        let Ok(socket) = upgrade.socket.await else { return };
-        let Ok(parts) = socket.downcast::<TokioIo<Counted<Stream>>>() else { return };
-        let (stream, unread) = parts.io.into_inner().into_parts();
-        let (mut stream, _) = Counted::new(stream, joined(parts.read_buf, unread));
-        let first = upgrade::first_bytes(&mut stream, &upgrade.request);
+    pub(super) async fn upgraded(self, (stream, unread): (Stream, Bytes), request: Bytes) {
+        let (mut stream, _) = Counted::new(stream, unread);
+        let first = upgrade::first_bytes(&mut stream, &request);
         let limit = self.shared.options.header_read_timeout;
         let first = tokio::select! {
             () = self.shared.shutdown.requested() => return,
@@ -178,10 +133,11 @@ impl Connection {
         this.until_done(connection, |driven| driven.get_mut().connection().graceful_shutdown()).await;
     }
 
-    /// Drives a connection to its end; after a stop was requested, for at most the drain limit.
-    async fn until_done<C, E>(&self, connection: C, finish: impl FnOnce(Pin<&mut C>))
+    /// Drives a connection to its end, and tells what came of it unless it broke; after a stop was requested, for at most the
+    /// drain limit.
+    pub(super) async fn until_done<C, T, E>(&self, connection: C, finish: impl FnOnce(Pin<&mut C>)) -> Option<T>
     where
-        C: Future<Output = Result<(), E>>,
+        C: Future<Output = Result<T, E>>,
         E: std::fmt::Display,
     {
         let mut connection = pin!(connection);
@@ -198,13 +154,17 @@ impl Connection {
                 () = shutdown.requested() => tokio::time::timeout(drain, &mut connection).await.ok(),
             };
         }
-        if let Some(Err(error)) = ended {
-            tracing::debug!(target: "dapr.runtime", "a connection ended early: {error}");
+        match ended? {
+            Ok(outcome) => Some(outcome),
+            Err(error) => {
+                tracing::debug!(target: "dapr.runtime", "a connection ended early: {error}");
+                None
+            }
         }
     }
 
     /// Answers one request, whatever the service does.
-    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         request.extensions_mut().insert(self.info);
         if let Some(proof) = &self.proof {
             request.extensions_mut().insert(proof.peer.clone());
@@ -245,7 +205,7 @@ async fn read_start<T: AsyncRead + Unpin>(stream: &mut T) -> std::io::Result<Byt
     Ok(start.freeze())
 }
 
-fn joined(first: Bytes, second: Bytes) -> Bytes {
+pub(super) fn joined(first: Bytes, second: Bytes) -> Bytes {
     if second.is_empty() { first } else { [first, second].concat().into() }
 }
 

@@ -6,5 +6,6 @@ extern crate trilby_service as service;
 
 mod frames;
 mod hardening;
+mod quiet;
 mod server;
 mod upgrade;

@@ -24,6 +24,9 @@ pub(crate) struct Seen {
     pub(crate) pulled: AtomicUsize,
 }
 
+/// Bytes of `/large`: more than sockets hold.
+pub(crate) const LARGE: usize = 16 << 20;
+
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) shutdown: Shutdown,
@@ -32,7 +35,7 @@ pub(crate) struct Server {
 }
 
 /// `/` tells the version and the fields, `/echo` sends the body back, `/hang` never answers, `/slow` answers after
-/// 300 ms, `/endless` has a body without end.
+/// 300 ms, `/endless` has a body without end, `/large` one of [`LARGE`] bytes.
 pub(crate) async fn start(options: ServeOptions) -> Server {
     let listener = listen::bind_tcp("a test", &Host::parse("127.0.0.1").unwrap(), 0).await.unwrap();
     let port = listener.address().port().unwrap();
@@ -54,6 +57,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> body::Body {
             std::future::pending::<()>().await;
         }
         "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+        "/large" => return body::full(vec![b'x'; LARGE]),
         "/endless" => return body::boxed(Endless(seen)),
         _ => {}
     }
