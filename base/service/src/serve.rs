@@ -4,7 +4,9 @@
 
 mod connection;
 mod header_timer;
+mod http1;
 mod http2;
+mod quiet;
 mod tls;
 mod upgrade;
 

@@ -31,6 +31,19 @@ macro_rules! each {
     };
 }
 
+impl Stream {
+    /// Waits until something can be read, or the other end is gone, without a buffer. Of TLS, until its socket has something.
+    pub(crate) async fn readable(&self) {
+        // Whatever is wrong with the socket, reading tells it.
+        let _ = std::future::poll_fn(|context| match self {
+            Self::Plain(stream) => stream.poll_read_ready(context),
+            Self::Tls(stream) => stream.get_ref().0.poll_read_ready(context),
+            Self::Unix(stream) => stream.poll_read_ready(context),
+        })
+        .await;
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         each!(self.get_mut(), stream => Pin::new(stream).poll_read(context, buffer))

@@ -12,15 +12,12 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::header_timer::{Counted, HeaderTimer};
+use super::header_timer::Counted;
 use super::http2::Http2;
 use super::tls::{self, Proof};
-use super::upgrade::{self, Asked, Upgrade};
+use super::upgrade;
 use super::{Answer, ConnectionInfo, Handler, ServeOptions};
 use crate::gather::gather;
 use crate::{Body, Shutdown, Stream, Tasks, body};
@@ -29,8 +26,7 @@ use crate::{Body, Shutdown, Stream, Tasks, body};
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What the target's language adds to the header limit before it refuses.
 pub(super) const HEADER_SLACK: usize = 4096;
-/// Read and write buffer of an HTTP/1.1 connection: enough for throughput, little enough for many streams.
-const HTTP1_BUFFER: usize = 64 * 1024;
+
 /// What all connections of a server share.
 pub(super) struct Shared {
     pub(super) handler: Handler,
@@ -73,57 +69,14 @@ impl Connection {
         if (is_http2 && !options.http2) || start.is_empty() {
             return;
         }
-        // Boxed, so that a task is not as large as both protocols together.
-        if is_http2 { Box::pin(self.http2(stream, start)).await } else { Box::pin(self.http1(stream, start)).await }
-    }
-
-    async fn http1(self, stream: Stream, start: Bytes) {
-        let options = &self.shared.options;
-        let header_bytes = options.max_header_bytes.saturating_add(HEADER_SLACK);
-        let (io, arrivals) = Counted::new(stream, start);
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(HeaderTimer { arrivals })
-            .header_read_timeout(options.header_read_timeout)
-            .max_header_size(header_bytes)
-            .max_buf_size(header_bytes.max(HTTP1_BUFFER));
-        if header_bytes > 2 * HEADER_SLACK {
-            // hyper stops at 100 fields unless told; with a raised limit only the bytes shall count.
-            builder.max_headers((header_bytes / 64).clamp(100, 4096));
-        }
-        let asked = Asked::default();
-        let service = service_fn(|request| self.answer_or_upgrade(request, &asked));
-        let connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
-        self.until_done(connection, http1::UpgradeableConnection::graceful_shutdown).await;
-        if let Some(upgrade) = asked.take() {
-            Box::pin(self.upgraded(upgrade)).await;
-        }
-    }
-
-    /// Answers one request of HTTP/1.1, or agrees to leave it for HTTP/2. Not once a stop was requested: a connection
-    /// that has to end is not worth a new protocol.
-    async fn answer_or_upgrade(
-        &self,
-        mut request: Request<Incoming>,
-        asked: &Asked,
-    ) -> Result<Response<Body>, Infallible> {
-        if self.shared.options.http2
-            && !self.shared.shutdown.is_requested()
-            && let Some(switching) = asked.accept(&mut request)
-        {
-            return Ok(switching);
-        }
-        self.answer(request).await
+        // Boxed, so that the task of an idle connection is small.
+        if is_http2 { Box::pin(self.http2(stream, start)).await } else { self.http1(stream, start).await }
     }
 
     /// Serves the rest of a connection that was told 101, beginning with the request that asked for it.
-    async fn upgraded(self, upgrade: Upgrade) {
-        // Fails when the connection broke before the 101 was out.
-        let Ok(socket) = upgrade.socket.await else { return };
-        let Ok(parts) = socket.downcast::<TokioIo<Counted<Stream>>>() else { return };
-        let (stream, unread) = parts.io.into_inner().into_parts();
-        let (mut stream, _) = Counted::new(stream, joined(parts.read_buf, unread));
-        let first = upgrade::first_bytes(&mut stream, &upgrade.request);
+    pub(super) async fn upgraded(self, (stream, unread): (Stream, Bytes), request: Bytes) {
+        let (mut stream, _) = Counted::new(stream, unread);
+        let first = upgrade::first_bytes(&mut stream, &request);
         let limit = self.shared.options.header_read_timeout;
         let first = tokio::select! {
             () = self.shared.shutdown.requested() => return,
@@ -146,10 +99,11 @@ impl Connection {
         self.until_done(connection, |driven| driven.get_mut().connection().graceful_shutdown()).await;
     }
 
-    /// Drives a connection to its end; after a stop was requested, for at most the drain limit.
-    async fn until_done<C, E>(&self, connection: C, finish: impl FnOnce(Pin<&mut C>))
+    /// Drives a connection to its end, and tells what came of it unless it broke; after a stop was requested, for at most the
+    /// drain limit.
+    pub(super) async fn until_done<C, T, E>(&self, connection: C, finish: impl FnOnce(Pin<&mut C>)) -> Option<T>
     where
-        C: Future<Output = Result<(), E>>,
+        C: Future<Output = Result<T, E>>,
         E: std::fmt::Display,
     {
         let mut connection = pin!(connection);
@@ -166,8 +120,12 @@ impl Connection {
                 () = shutdown.requested() => tokio::time::timeout(drain, &mut connection).await.ok(),
             };
         }
-        if let Some(Err(error)) = ended {
-            tracing::debug!(target: "dapr.runtime", "a connection ended early: {error}");
+        match ended? {
+            Ok(outcome) => Some(outcome),
+            Err(error) => {
+                tracing::debug!(target: "dapr.runtime", "a connection ended early: {error}");
+                None
+            }
         }
     }
 
@@ -185,7 +143,7 @@ impl Connection {
     }
 
     /// Answers one request of HTTP/1.1.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let is_grpc = is_grpc(&request);
         let mut future = self.begin(request.map(body::from_incoming));
         let outcome =
@@ -219,7 +177,7 @@ async fn read_start<T: AsyncRead + Unpin>(stream: &mut T) -> std::io::Result<Byt
     Ok(start.freeze())
 }
 
-fn joined(first: Bytes, second: Bytes) -> Bytes {
+pub(super) fn joined(first: Bytes, second: Bytes) -> Bytes {
     if second.is_empty() { first } else { [first, second].concat().into() }
 }
 

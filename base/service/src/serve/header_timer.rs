@@ -1,13 +1,13 @@
 //! Closes connections that send a request head too slowly, and leaves those alone that only wait between requests.
 //! hyper's own timer starts when the wait for a request begins, so that it would close every idle keep-alive
-//! connection; this one is armed by the first byte of a head instead, as in the target's language. Called by
-//! `connection` alone.
+//! connection; this one is armed by the first byte of a head instead, as in the target's language. Used by
+//! the connections of `serve`.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,35 @@ use bytes::{Buf, Bytes};
 use hyper::rt::{Sleep, Timer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Counts the reads of a connection that brought something.
+/// Counts the reads of a connection that brought something, and knows whether it is between two requests. Only the task of the
+/// connection looks at it.
 #[derive(Debug, Default)]
-pub(super) struct Arrivals(AtomicU64);
+pub(super) struct Arrivals {
+    count: AtomicU64,
+    /// hyper asked for a head of which nothing has come.
+    awaits_head: AtomicBool,
+    /// Something was written, or could not be, since the last whole flush.
+    is_unflushed: AtomicBool,
+}
 
 impl Arrivals {
+    /// Reads so far that brought something.
     pub(super) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether no request is under way and every answer is with the kernel.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.awaits_head.load(Ordering::Relaxed) && !self.is_unflushed.load(Ordering::Relaxed)
+    }
+
+    fn add(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.awaits_head.store(false, Ordering::Relaxed);
+    }
+
+    fn writes(&self) {
+        self.is_unflushed.store(true, Ordering::Relaxed);
     }
 }
 
@@ -55,13 +77,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
             let length = self.prefix.len().min(buffer.remaining());
             buffer.put_slice(&self.prefix.slice(..length));
             self.prefix.advance(length);
-            self.arrivals.0.fetch_add(1, Ordering::Relaxed);
+            self.arrivals.add();
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.arrivals.0.fetch_add(1, Ordering::Relaxed);
+            self.arrivals.add();
         }
         result
     }
@@ -69,6 +91,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.arrivals.writes();
         Pin::new(&mut self.inner).poll_write(context, data)
     }
 
@@ -77,6 +100,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.arrivals.writes();
         Pin::new(&mut self.inner).poll_write_vectored(context, parts)
     }
 
@@ -85,7 +109,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        let flushed = Pin::new(&mut self.inner).poll_flush(context);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.arrivals.is_unflushed.store(false, Ordering::Relaxed);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -130,6 +158,7 @@ impl Future for HeaderSleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if self.running.is_none() {
             if self.arrivals.count() == self.seen {
+                self.arrivals.awaits_head.store(true, Ordering::Relaxed);
                 return Poll::Pending;
             }
             self.running = Some(Box::pin(tokio::time::sleep(self.limit)));

@@ -12,7 +12,6 @@ use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::connection::PREFACE;
@@ -39,27 +38,19 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
-/// A connection that was told 101, and the request to answer on it.
-pub(super) struct Upgrade {
-    /// Completes with the socket once the 101 is sent.
-    pub(super) socket: OnUpgrade,
-    /// The request as frames of stream 1.
-    pub(super) request: Bytes,
-}
-
-/// Where the request that upgrades its connection is left for whoever serves the connection on.
+/// Where the request that upgrades its connection is left, as frames of stream 1, for whoever serves the connection on once
+/// the 101 is sent.
 #[derive(Default)]
-pub(super) struct Asked(Mutex<Option<Upgrade>>);
+pub(super) struct Asked(Mutex<Option<Bytes>>);
 
 impl Asked {
     /// Answers 101 when the request asks for HTTP/2 and can be carried over; every other request is left as it is.
-    pub(super) fn accept(&self, request: &mut Request<Incoming>) -> Option<Response<Body>> {
+    pub(super) fn accept(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
         if !request.headers().contains_key(UPGRADE) || !request.body().is_end_stream() {
             return None;
         }
         let frames = as_frames(request)?;
-        let upgrade = Upgrade { socket: hyper::upgrade::on(request), request: frames };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(frames);
         let mut response = Response::new(body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -67,8 +58,8 @@ impl Asked {
         Some(response)
     }
 
-    /// The upgrade that was accepted, once.
-    pub(super) fn take(&self) -> Option<Upgrade> {
+    /// The request whose upgrade was accepted, once.
+    pub(super) fn take(&self) -> Option<Bytes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

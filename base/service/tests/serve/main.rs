@@ -6,6 +6,7 @@ extern crate trilby_service as service;
 
 mod frames;
 mod hardening;
+mod quiet;
 mod server;
 mod streams;
 mod upgrade;

@@ -26,6 +26,9 @@ pub(crate) struct Seen {
     pub(crate) pulled: AtomicUsize,
 }
 
+/// Bytes of `/large`: more than sockets hold.
+pub(crate) const LARGE: usize = 16 << 20;
+
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) shutdown: Shutdown,
@@ -34,8 +37,8 @@ pub(crate) struct Server {
 }
 
 /// `/` tells the version and the fields, `/echo` sends the body back, `/hang` never answers, `/slow` answers after
-/// 300 ms, `/endless` has a body without end, `/of-http-1` has fields that only HTTP/1.1 may have. `/panic-when-dropped` never
-/// answers, and `/panic-in-body` begins to.
+/// 300 ms, `/endless` has a body without end, `/large` one of [`LARGE`] bytes, `/of-http-1` has fields that only HTTP/1.1 may have.
+/// `/panic-when-dropped` never answers, and `/panic-in-body` begins to.
 pub(crate) async fn start(options: ServeOptions) -> Server {
     let listener = listen::bind_tcp("a test", &Host::parse("127.0.0.1").unwrap(), 0).await.unwrap();
     let port = listener.address().port().unwrap();
@@ -72,6 +75,7 @@ async fn answer(request: Request<body::Body>, seen: Arc<Seen>) -> body::Body {
         "/long" => return body::full(vec![b'x'; LONG]),
         "/panic-in-body" => return body::boxed(PanickingBody(false)),
         "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+        "/large" => return body::full(vec![b'x'; LARGE]),
         "/endless" => return body::boxed(Endless(seen)),
         _ => {}
     }
