@@ -211,7 +211,7 @@ impl Inner {
         if self.options.public {
             return self.route(request);
         }
-        let request = request.map(|body| service::body::boxed(service::body::limit(body, self.api.limits.max_body)));
+        let request = request.map(|body| service::body::limit_received(body, self.api.limits.max_body));
         match &self.options.pipeline {
             None => self.route(request),
             Some(pipeline) => Box::pin(self.guarded(pipeline, request)),

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Response, Uri};
@@ -38,7 +39,7 @@ struct Inner {
     /// Bytes that the head of an answer may have.
     head: usize,
     tasks: Tasks,
-    servers: Mutex<HashMap<Authority, Arc<Server>>>,
+    servers: Mutex<HashMap<Box<str>, Arc<Server>, RandomState>>,
     sweeping: AtomicBool,
     /// Ends the sweeper with the pool.
     dropped: DropGuard,
@@ -98,7 +99,8 @@ impl Driver {
 impl Connection {
     /// Whether it takes a request, now that it has seen whatever came meanwhile.
     fn is_ready(&mut self) -> bool {
-        self.driver.go_on(&mut Context::from_waker(self.quiet.waker()));
+        let Self { driver, quiet, .. } = self;
+        quiet.drive_alone(|| driver.go_on(&mut Context::from_waker(quiet.waker())));
         !self.driver.is_over && self.sender.is_ready()
     }
 
@@ -117,7 +119,11 @@ impl Connection {
 
 impl Exchange {
     /// Polls a body that comes from the connection, and lets the connection go on while it has nothing.
-    pub(super) fn drive<T>(&mut self, context: &mut Context<'_>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub(super) fn drive<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         let Connection { driver, quiet, .. } = &mut self.connection;
         // What the connection has for the body it gives while it is driven, and the body is asked after that.
         let mut unwoken = Context::from_waker(Waker::noop());
@@ -135,7 +141,6 @@ impl Exchange {
     pub(super) fn finish(self) {
         let Self { mut connection, server, pool } = self;
         let Some(pool) = pool.upgrade() else { return };
-        connection.quiet.forget();
         if connection.is_ready() {
             let mut idle = lock(&server.idle);
             if idle.len() < MAX_IDLE {
@@ -156,11 +161,10 @@ impl Exchange {
         let Connection { sender, driver, quiet } = &mut self.connection;
         let mut answer = pin!(sender.try_send_request(request));
         // The answer comes out of the connection while it is driven, and is asked for after that.
-        let mut unwoken = Context::from_waker(Waker::noop());
         let answered = poll_fn(|context| {
             quiet.drive(context, || {
                 driver.go_on(&mut Context::from_waker(quiet.waker()));
-                answer.as_mut().poll(&mut unwoken)
+                answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
             })
         });
         let (parts, body) = answered.await?.into_parts();
@@ -205,12 +209,12 @@ impl Pool {
         let unsent = |message: &str| HttpClientError { message: message.to_owned(), unsent: true };
         let authority = request.uri().authority().ok_or_else(|| unsent("the URL has no host"))?;
         let mut servers = lock(&self.0.servers);
-        let server = if let Some(server) = servers.get(authority) {
+        let server = if let Some(server) = servers.get(authority.as_str()) {
             Arc::clone(server)
         } else {
             let host = host_of(authority).ok_or_else(|| unsent("the URL's host cannot be a header"))?;
             let server = Arc::new(Server { host, idle: Mutex::default() });
-            servers.insert(authority.clone(), Arc::clone(&server));
+            servers.insert(authority.as_str().into(), Arc::clone(&server));
             server
         };
         drop(servers);
@@ -249,7 +253,8 @@ impl Server {
     fn take(&self) -> Option<Connection> {
         loop {
             let Idle { mut connection, since } = lock(&self.idle).pop()?;
-            if since.elapsed() <= IDLE_TIMEOUT && connection.is_ready() {
+            // One that nothing happened on is as ready as it was.
+            if since.elapsed() <= IDLE_TIMEOUT && (!connection.quiet.is_noted() || connection.is_ready()) {
                 return Some(connection);
             }
         }
