@@ -25,7 +25,7 @@ use security::ApiToken;
 use security::token::{self, TokenFault};
 use service::{Body, Excess, Messages, Watching};
 use telemetry::Metrics;
-use telemetry::metrics::GrpcServer;
+use telemetry::metrics::{ErrorCodes, GrpcServer};
 use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tower_service::Service as _;
@@ -57,6 +57,7 @@ pub struct GrpcDoor {
     dapr: DaprServer<dapr::Dapr>,
     reflection: service::Reflection,
     counts: GrpcServer,
+    error_codes: ErrorCodes,
 }
 
 impl GrpcDoor {
@@ -69,14 +70,14 @@ impl GrpcDoor {
             .max_decoding_message_size(limit)
             .max_encoding_message_size(usize::MAX);
         let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.runtime.v1.Dapr"]);
-        let counts = GrpcServer::default();
-        Self { routes: Routes::new(access, false), api, token, log, dapr, reflection, counts }
+        let (counts, error_codes) = (GrpcServer::default(), ErrorCodes::default());
+        Self { routes: Routes::new(access, false), api, token, log, dapr, reflection, counts, error_codes }
     }
 
     /// Counts every call.
     #[must_use]
     pub fn counted(self, metrics: &Metrics) -> Self {
-        Self { counts: GrpcServer::new(metrics), ..self }
+        Self { counts: GrpcServer::new(metrics), error_codes: ErrorCodes::new(metrics), ..self }
     }
 
     /// Answers one request. Each way of answering is boxed by itself: together they would make every call as large as all.
@@ -147,13 +148,18 @@ impl GrpcDoor {
     fn dapr(&self, request: Request<Body>, is_known: bool) -> Answering {
         let mut dapr = self.dapr.clone();
         let (limit, excess) = (self.api.limits.max_body, Excess::default());
-        let watching = Watching::new(Counting::begin(&self.counts, &request, &excess).filter(|_| is_known));
+        let counting = Counting::begin(&self.counts, &request, &excess).filter(|_| is_known);
+        let error_codes = counting.as_ref().map(|_| self.error_codes.clone()).unwrap_or_default();
+        let watching = Watching::new(counting);
         let answer = dapr.call(request.map(|body| Messages::request(body, limit, excess.clone())));
         Box::pin(async move {
             let response = match answer.await {
                 Ok(response) => response.map(service::body::boxed),
                 Err(never) => match never {},
             };
+            if error_codes.is_on() {
+                counted::error(&error_codes, &response);
+            }
             watching.answer(excess.status(limit).map_or(response, Status::into_http), limit)
         })
     }
