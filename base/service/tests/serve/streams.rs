@@ -7,7 +7,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use service::{Http2Keepalive, ServeOptions, body};
+use service::{Http2Keepalive, ServeOptions, Tasks, body};
 use tokio::net::TcpStream;
 
 use crate::frames::{ACK, DATA, GOAWAY, PING, Peer, RST_STREAM, STATUS_200, WINDOW_UPDATE, frame, get};
@@ -20,7 +20,7 @@ async fn ask(port: u16, path: &'static str) -> Response<Incoming> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.unwrap();
-    tokio::spawn(connection);
+    Tasks::new().spawn("a client", connection);
     let uri = format!("http://x{path}");
     sender.send_request(Request::builder().uri(uri).body(body::empty()).unwrap()).await.unwrap()
 }
