@@ -157,7 +157,7 @@ impl GrpcDoor {
                 excess.carry(carried);
                 return Box::pin(async move { watching.answer(answer.await, limit) });
             }
-            Taken::Parts(request) => request,
+            Taken::Parts(request) => *request,
         };
         let answer = self.generated.clone().call(request.map(|body| Messages::request(body, limit, excess.clone())));
         Box::pin(async move {

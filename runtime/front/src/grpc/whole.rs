@@ -91,18 +91,18 @@ pub(super) enum Taken {
     /// It is answered; its message had so many bytes.
     Whole(Answering, u64),
     /// It has to be read piece by piece.
-    Parts(Request<Body>),
+    Parts(Box<Request<Body>>),
 }
 
 /// Answers a call of this method if its message is here, within the limit.
 pub(super) fn take(dapr: &Arc<Dapr>, method: Option<&'static str>, request: Request<Body>, limit: u64) -> Taken {
     let Some(method) = method.filter(|_| !request.headers().contains_key("grpc-encoding")) else {
-        return Taken::Parts(request);
+        return Taken::Parts(Box::new(request));
     };
     let (head, mut body) = request.into_parts();
     let message = match message_of(&mut body, limit) {
         Ok(message) => message,
-        Err(seen) => return Taken::Parts(Request::from_parts(head, again(seen, body))),
+        Err(seen) => return Taken::Parts(Box::new(Request::from_parts(head, again(seen, body)))),
     };
     let content = message.get(PREFIX..).unwrap_or_default();
     Taken::Whole(run(dapr, method, head, content), content.len() as u64)
