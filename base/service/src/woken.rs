@@ -118,16 +118,19 @@ mod tests {
         let mut counted = WhenWoken::new(Counting { polls: 0, last: Arc::clone(&last) });
         let polled = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&polled);
-        let task = tokio::spawn(std::future::poll_fn(move |context| {
-            seen.store(true, Ordering::SeqCst);
-            for _ in 0..5 {
-                assert!(counted.future.polls < 3);
-                if let Poll::Ready(count) = Pin::new(&mut counted).poll(context) {
-                    return Poll::Ready(count);
+        let task = crate::Tasks::new().spawn(
+            "counted",
+            std::future::poll_fn(move |context| {
+                seen.store(true, Ordering::SeqCst);
+                for _ in 0..5 {
+                    assert!(counted.future.polls < 3);
+                    if let Poll::Ready(count) = Pin::new(&mut counted).poll(context) {
+                        return Poll::Ready(count);
+                    }
                 }
-            }
-            Poll::Pending
-        }));
+                Poll::Pending
+            }),
+        );
         for _ in 0..2 {
             while !polled.swap(false, Ordering::SeqCst) {
                 tokio::task::yield_now().await;
