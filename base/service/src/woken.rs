@@ -119,7 +119,7 @@ mod tests {
         let polled = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&polled);
         let task = crate::Tasks::new().spawn(
-            "counted",
+            "a test",
             std::future::poll_fn(move |context| {
                 seen.store(true, Ordering::SeqCst);
                 for _ in 0..5 {

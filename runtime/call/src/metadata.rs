@@ -162,6 +162,11 @@ impl Metadata {
         self.0.retain_mut(|(name, values)| keep(name, values));
     }
 
+    /// The values of the name that was added last.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut Values> {
+        self.0.last_mut().map(|(_, values)| values)
+    }
+
     /// Adds a name that is not there yet.
     pub(crate) fn push(&mut self, name: Name, values: Values) {
         self.0.push((name, values));

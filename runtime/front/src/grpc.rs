@@ -26,7 +26,7 @@ use security::ApiToken;
 use security::token::{self, TokenFault};
 use service::{Body, Excess, Messages, Watching};
 use telemetry::Metrics;
-use telemetry::metrics::GrpcServer;
+use telemetry::metrics::{ErrorCodes, GrpcServer};
 use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tower_service::Service as _;
@@ -60,6 +60,7 @@ pub struct GrpcDoor {
     generated: DaprServer<dapr::Dapr>,
     reflection: service::Reflection,
     counts: GrpcServer,
+    error_codes: ErrorCodes,
 }
 
 impl GrpcDoor {
@@ -73,14 +74,14 @@ impl GrpcDoor {
             .max_decoding_message_size(limit)
             .max_encoding_message_size(usize::MAX);
         let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.runtime.v1.Dapr"]);
-        let counts = GrpcServer::default();
-        Self { routes: Routes::new(access, false), api, token, log, dapr, generated, reflection, counts }
+        let (counts, error_codes) = (GrpcServer::default(), ErrorCodes::default());
+        Self { routes: Routes::new(access, false), api, token, log, dapr, generated, reflection, counts, error_codes }
     }
 
     /// Counts every call.
     #[must_use]
     pub fn counted(self, metrics: &Metrics) -> Self {
-        Self { counts: GrpcServer::new(metrics), ..self }
+        Self { counts: GrpcServer::new(metrics), error_codes: ErrorCodes::new(metrics), ..self }
     }
 
     /// Answers one request. Each way of answering is boxed by itself: together they would make every call as large as all.
@@ -150,12 +151,18 @@ impl GrpcDoor {
 
     fn dapr(&self, request: Request<Body>, is_known: bool) -> Answering {
         let (limit, excess) = (self.api.limits.max_body, Excess::default());
-        let watching = Watching::new(Counting::begin(&self.counts, &request, &excess).filter(|_| is_known));
+        let counting = Counting::begin(&self.counts, &request, &excess).filter(|_| is_known);
+        let error_codes = counting.as_ref().map(|_| self.error_codes.clone()).unwrap_or_default();
+        let watching = Watching::new(counting);
         let method = request.uri().path().strip_prefix(DAPR).and_then(whole::unary);
         let request = match whole::take(&self.dapr, method, request, limit) {
             Taken::Whole(answer, carried) => {
                 excess.carry(carried);
-                return Box::pin(async move { watching.answer(answer.await, limit) });
+                return Box::pin(async move {
+                    let response = answer.await;
+                    counted::error(&error_codes, &response);
+                    watching.answer(response, limit)
+                });
             }
             Taken::Parts(request) => *request,
         };
@@ -165,6 +172,7 @@ impl GrpcDoor {
                 Ok(response) => response.map(service::body::boxed),
                 Err(never) => match never {},
             };
+            counted::error(&error_codes, &response);
             watching.answer(excess.status(limit).map_or(response, Status::into_http), limit)
         })
     }

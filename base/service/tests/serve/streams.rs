@@ -7,20 +7,20 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use service::{Http2Keepalive, ServeOptions, body};
+use service::{Http2Keepalive, ServeOptions, Tasks, body};
 use tokio::net::TcpStream;
 
 use crate::frames::{ACK, DATA, GOAWAY, PING, Peer, RST_STREAM, STATUS_200, WINDOW_UPDATE, frame, get};
-use crate::server::{LONG, Server, start};
+use crate::server::{LONG, start};
 
 /// More requests than a connection runs itself where there are threads.
 const CROWD: u32 = 100;
 
-async fn ask(server: &Server, path: &'static str) -> Response<Incoming> {
-    let stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+async fn ask(port: u16, path: &'static str) -> Response<Incoming> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.unwrap();
-    server.tasks.spawn("client", connection);
+    Tasks::new().spawn("a client", connection);
     let uri = format!("http://x{path}");
     sender.send_request(Request::builder().uri(uri).body(body::empty()).unwrap()).await.unwrap()
 }
@@ -87,7 +87,7 @@ async fn what_works_for_a_client_that_left_is_dropped() {
 #[tokio::test]
 async fn fields_of_http_1_connections_are_left_out_and_length_and_date_are_told() {
     let server = start(ServeOptions::default()).await;
-    let answer = ask(&server, "/of-http-1").await;
+    let answer = ask(server.port, "/of-http-1").await;
     let names: Vec<_> = answer.headers().keys().map(|name| name.as_str()).collect();
     assert_eq!(names.len(), 3, "{names:?}");
     assert_eq!(answer.headers()["x-kept"], "1");
@@ -96,7 +96,7 @@ async fn fields_of_http_1_connections_are_left_out_and_length_and_date_are_told(
     let length: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), length);
     let server = start(ServeOptions { http1: false, ..ServeOptions::default() }).await;
-    assert!(!ask(&server, "/").await.headers().contains_key("date"));
+    assert!(!ask(server.port, "/").await.headers().contains_key("date"));
 }
 
 #[tokio::test]
