@@ -2,6 +2,7 @@
 //! Called for every HTTP and gRPC port of every role. It knows connections, not routes: what a request means is the
 //! service's matter.
 
+mod answer;
 mod connection;
 mod header_timer;
 mod http1;
@@ -15,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryFutureExt as _;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -136,8 +137,9 @@ async fn accept_and_serve(
         };
         match accepted {
             Ok((stream, info, slot)) => {
-                let connection = Connection { shared: Arc::clone(&shared), info, proof: None };
-                tasks.spawn("connection", holding(slot, connection.run(stream)));
+                // Not an async block, which would hold what it awaits twice: an idle connection is little more than its task.
+                let connection = Connection::run(Arc::clone(&shared), info, stream);
+                tasks.spawn("connection", connection.map(move |()| drop(slot)));
             }
             Err(error) => pause_after(&error).await,
         }
@@ -145,11 +147,6 @@ async fn accept_and_serve(
     drop(listener);
     // Every connection holds a slot until it ends, and each ends by the drain limit.
     let _ = slots.acquire_many(all_slots).await;
-}
-
-async fn holding(slot: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
-    connection.await;
-    drop(slot);
 }
 
 async fn accept(
