@@ -4,8 +4,10 @@
 
 mod answer;
 mod connection;
+mod gate;
 mod header_timer;
 mod http1;
+mod pressure;
 mod quiet;
 mod tls;
 mod upgrade;
@@ -55,6 +57,9 @@ pub struct ServeOptions {
     pub http2_keepalive: Option<Http2Keepalive>,
     /// How long open requests may go on after a stop was requested. Default 10 s.
     pub drain: Duration,
+    /// Whether requests of HTTP/1.1 of this path are answered at once, while others wait for those that came before them.
+    /// `None` (the default): none is.
+    pub urgent: Option<fn(&str) -> bool>,
     /// TLS on TCP connections, and nothing else on them. `None` (the default) is without TLS.
     pub tls: Option<ServerTls>,
 }
@@ -73,6 +78,7 @@ impl Default for ServeOptions {
             connection_window: 512 << 20,
             http2_keepalive: None,
             drain: Duration::from_secs(10),
+            urgent: None,
             tls: None,
         }
     }
@@ -129,7 +135,9 @@ async fn accept_and_serve(
 ) {
     let slots = Arc::new(Semaphore::new(usize::try_from(options.max_connections).unwrap_or(Semaphore::MAX_PERMITS)));
     let all_slots = options.max_connections;
-    let shared = Arc::new(connection::Shared { handler, options, shutdown: shutdown.clone(), tasks: tasks.clone() });
+    let gate = gate::Gate::new(tasks.clone());
+    let shared = connection::Shared { handler, options, shutdown: shutdown.clone(), tasks: tasks.clone(), gate };
+    let shared = Arc::new(shared);
     loop {
         let accepted = tokio::select! {
             () = shutdown.requested() => break,

@@ -5,12 +5,16 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 
+use super::connection::Shared;
+use super::gate::Pass;
 use super::{Answer, Handler};
 use crate::{Body, BoxError, body};
 
@@ -24,20 +28,39 @@ pub(super) enum Answering {
         handled: Answer,
         /// Whether a failure has to be told as gRPC does.
         is_grpc: bool,
+        /// Where only so many requests are worked on.
+        pass: Option<Pass>,
     },
+    /// What the handler will say once it may.
+    Waiting(Box<Waiting>),
+}
+
+/// A request whose turn has not come.
+pub(super) struct Waiting {
+    turn: oneshot::Receiver<Pass>,
+    request: Option<Request<Incoming>>,
+    shared: Arc<Shared>,
 }
 
 impl Answering {
+    /// What the handler answers as soon as the gate lets the request through.
+    pub(super) fn in_turn(shared: &Arc<Shared>, request: Request<Incoming>) -> Self {
+        match shared.gate.enter() {
+            Ok(pass) => Self::of(&shared.handler, request, Some(pass)),
+            Err(turn) => Self::Waiting(Box::new(Waiting { turn, request: Some(request), shared: Arc::clone(shared) })),
+        }
+    }
+
     /// An answer that is there.
     pub(super) fn ready(response: Response<Body>) -> Self {
         Self::Ready(Some(Box::new(response)))
     }
 
     /// What this handler answers.
-    pub(super) fn of(handler: &Handler, request: Request<Incoming>) -> Self {
+    pub(super) fn of(handler: &Handler, request: Request<Incoming>, pass: Option<Pass>) -> Self {
         let is_grpc = is_grpc(&request);
         match catch_unwind(AssertUnwindSafe(|| handler(request))) {
-            Ok(handled) => Self::Awaited { handled, is_grpc },
+            Ok(handled) => Self::Awaited { handled, is_grpc, pass },
             Err(_) => {
                 tracing::error!(target: "dapr.runtime", "a request handler panicked before it began");
                 Self::ready(failure(is_grpc))
@@ -49,15 +72,23 @@ impl Answering {
 impl Future for Answering {
     type Output = Result<Response<Body>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
             Self::Ready(response) => response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response))),
-            Self::Awaited { handled, is_grpc } => {
+            Self::Waiting(waiting) => {
+                let pass = ready!(Pin::new(&mut waiting.turn).poll(context)).ok();
+                let Some(request) = waiting.request.take() else { return Poll::Pending };
+                let next = Self::of(&waiting.shared.handler, request, pass);
+                *self = next;
+                self.poll(context)
+            }
+            Self::Awaited { handled, is_grpc, pass } => {
                 let polled = catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(context)));
                 let outcome = match polled {
                     Ok(progress) => ready!(progress),
                     Err(_) => Err(BoxError::from("the handler panicked")),
                 };
+                drop(pass.take());
                 Poll::Ready(Ok(outcome.unwrap_or_else(|error| {
                     tracing::error!(target: "dapr.runtime", "a request failed inside: {error}");
                     failure(*is_grpc)

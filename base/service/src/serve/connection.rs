@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
 use super::answer::Answering;
+use super::gate::Gate;
 use super::header_timer::Counted;
 use super::tls::{self, Proof, ServerTls};
 use super::upgrade;
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) options: ServeOptions,
     pub(super) shutdown: Shutdown,
     pub(super) tasks: Tasks,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// One accepted connection.
@@ -175,12 +177,17 @@ impl Connection {
     }
 
     /// Answers one request, whatever the service does.
-    pub(super) fn answer(&self, mut request: Request<Incoming>) -> Answering {
+    fn answer(&self, request: Request<Incoming>) -> Answering {
+        Answering::of(&self.shared.handler, self.told(request), None)
+    }
+
+    /// The request, which tells where it came from.
+    pub(super) fn told(&self, mut request: Request<Incoming>) -> Request<Incoming> {
         request.extensions_mut().insert(self.info);
         if let Some(proof) = &self.proof {
             request.extensions_mut().insert(proof.peer.clone());
         }
-        Answering::of(&self.shared.handler, request)
+        request
     }
 }
 

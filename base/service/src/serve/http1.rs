@@ -98,7 +98,12 @@ impl Connection {
         {
             return Answering::ready(switching);
         }
-        self.answer(request)
+        let is_urgent = self.shared.options.urgent.is_some_and(|is_urgent| is_urgent(request.uri().path()));
+        let request = self.told(request);
+        if is_urgent {
+            return Answering::of(&self.shared.handler, request, None);
+        }
+        Answering::in_turn(&self.shared, request)
     }
 }
 

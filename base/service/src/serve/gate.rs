@@ -1,0 +1,121 @@
+//! How many requests of HTTP/1.1 are worked on at the same time. Within the limit nothing waits; beyond it requests wait in the
+//! order they came, each on its connection, which is not read meanwhile. Called by `answer`. The limit must not hold back what
+//! only waits for somebody else: it grows where that brings more answers, and at once where none come.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::pressure::Pressure;
+use crate::Tasks;
+
+/// So long no request may be done before more are let in.
+const STALL: Duration = Duration::from_millis(25);
+
+/// The gate of a server.
+pub(super) struct Gate {
+    inner: Mutex<Inner>,
+    tasks: Tasks,
+}
+
+#[derive(Default)]
+struct Inner {
+    running: usize,
+    waiting: VecDeque<oneshot::Sender<Pass>>,
+    pressure: Pressure,
+    /// Somebody looks whether anything still gets done.
+    is_watched: bool,
+}
+
+/// The right to be worked on, until it is dropped.
+pub(super) struct Pass(Arc<Gate>);
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl Gate {
+    /// A gate; it watches from time to time beside its callers while requests wait.
+    pub(super) fn new(tasks: Tasks) -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default(), tasks })
+    }
+
+    /// Nothing here panics with the lock held, and the numbers are right between any two statements.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A pass, or where one will come.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Pass, oneshot::Receiver<Pass>> {
+        let mut inner = self.lock();
+        if inner.running < inner.pressure.limit() && inner.waiting.is_empty() {
+            inner.running += 1;
+            return Ok(Pass(Arc::clone(self)));
+        }
+        let (sender, receiver) = oneshot::channel();
+        inner.waiting.push_back(sender);
+        let starts = !std::mem::replace(&mut inner.is_watched, true);
+        if starts {
+            inner.pressure.begin(Instant::now());
+        }
+        drop(inner);
+        if starts {
+            self.tasks.spawn("gate", Arc::clone(self).watch());
+        }
+        Err(receiver)
+    }
+
+    /// One is done, and others may go.
+    fn leave(self: &Arc<Self>) {
+        let next = {
+            let mut inner = self.lock();
+            inner.running -= 1;
+            if !inner.waiting.is_empty() {
+                inner.pressure.done(Instant::now);
+            }
+            inner.next()
+        };
+        self.admit(next);
+    }
+
+    fn admit(self: &Arc<Self>, mut next: Option<oneshot::Sender<Pass>>) {
+        while let Some(waiting) = next {
+            // Of one who has just left, the pass comes back and is dropped.
+            drop(waiting.send(Pass(Arc::clone(self))));
+            next = self.lock().next();
+        }
+    }
+
+    /// Lets more in when nothing gets done, until nobody waits.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(STALL).await;
+            let next = {
+                let mut inner = self.lock();
+                if inner.waiting.is_empty() {
+                    inner.is_watched = false;
+                    return;
+                }
+                inner.pressure.look(Instant::now());
+                inner.next()
+            };
+            self.admit(next);
+        }
+    }
+}
+
+impl Inner {
+    /// Takes one out of the queue that may go.
+    fn next(&mut self) -> Option<oneshot::Sender<Pass>> {
+        if self.running >= self.pressure.limit() {
+            return None;
+        }
+        let next = std::iter::from_fn(|| self.waiting.pop_front()).find(|waiting| !waiting.is_closed())?;
+        self.running += 1;
+        Some(next)
+    }
+}
