@@ -119,3 +119,52 @@ impl Inner {
         Some(next)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> (Arc<Gate>, Vec<Pass>) {
+        let gate = Gate::new(Tasks::new());
+        let limit = gate.lock().pressure.limit();
+        let passes = (0..limit).map(|_| gate.enter().ok().unwrap()).collect();
+        (gate, passes)
+    }
+
+    #[tokio::test]
+    async fn who_waits_goes_in_the_order_of_coming_and_who_left_is_passed_over() {
+        let (gate, mut passes) = full();
+        let (mut first, second, mut third) =
+            (gate.enter().err().unwrap(), gate.enter().err().unwrap(), gate.enter().err().unwrap());
+        passes.pop();
+        let pass = first.try_recv().unwrap();
+        assert!(third.try_recv().is_err());
+        drop(second);
+        drop(pass);
+        assert!(third.try_recv().is_ok());
+        assert!(gate.lock().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn every_pass_comes_back() {
+        let (gate, passes) = full();
+        let (gone, given) = (gate.enter().err().unwrap(), gate.enter().err().unwrap());
+        drop(gone);
+        drop(passes);
+        drop(given);
+        assert_eq!(gate.lock().running, 0);
+        assert!(gate.enter().is_ok());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_those_who_get_nothing_done() {
+        let (gate, passes) = full();
+        let waiting: Vec<_> = (0..300).map(|_| gate.enter().err().unwrap()).collect();
+        for turn in waiting {
+            let pass = tokio::time::timeout(Duration::from_secs(5), turn).await.unwrap().unwrap();
+            std::mem::forget(pass);
+        }
+        assert_eq!(passes.len(), 64);
+        tokio::time::timeout(Duration::from_secs(5), gate.tasks.wait()).await.unwrap();
+    }
+}

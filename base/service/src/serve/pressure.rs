@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 const LEAST: usize = 64;
 /// A window of less says little.
 const WINDOW: Duration = Duration::from_millis(50);
+/// Nor does one of more say more.
+const LONGEST: Duration = Duration::from_secs(1);
 /// Windows between two trials that brought nothing.
 const REST: u32 = 16;
 /// A greater limit stays when it brings so many times as many answers.
@@ -55,17 +57,18 @@ impl Pressure {
         self.restart(now);
     }
 
-    /// A request is done while others wait. The clock is asked once in a round.
+    /// A request is done while others wait. The clock is asked now and then.
     pub(super) fn done(&mut self, now: impl FnOnce() -> Instant) {
         self.done += 1;
         self.total += 1;
-        if self.done < 2 * self.limit || self.done % self.limit != 0 {
+        if !self.done.is_multiple_of(LEAST) {
             return;
         }
         let now = now();
         let Some(began) = self.began else { return self.restart(now) };
         let took = now.saturating_duration_since(began);
-        if took >= WINDOW {
+        // Each of those that are worked on should have been seen twice.
+        if took >= WINDOW && (self.done >= self.limit.saturating_mul(2) || took >= LONGEST) {
             let rate = self.done as f64 / took.as_secs_f64();
             self.judge(rate);
             self.restart(now);

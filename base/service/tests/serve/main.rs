@@ -8,4 +8,5 @@ mod frames;
 mod hardening;
 mod quiet;
 mod server;
+mod turns;
 mod upgrade;
