@@ -1,6 +1,6 @@
 //! How many requests of HTTP/1.1 are worked on at the same time. Within the limit nothing waits; beyond it requests wait in the
-//! order they came, each on its connection, which is not read meanwhile. Called by `answer`. The limit must not hold back what
-//! only waits for somebody else: it grows where that brings more answers, and at once where none come.
+//! order they came, each on its connection, which is not read meanwhile. Called by `answer`, once for each request. The limit must
+//! not hold back what only waits for somebody else: it grows where that brings more answers, and soon where none come.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,14 +93,20 @@ impl Gate {
     /// Lets more in when nothing gets done, until nobody waits.
     async fn watch(self: Arc<Self>) {
         loop {
+            let began = Instant::now();
             tokio::time::sleep(STALL).await;
+            // What is ready to be done is no stall, nor is it one when this process itself had to wait.
+            tokio::task::yield_now().await;
+            let has_waited = began.elapsed() > STALL * 2;
             let next = {
                 let mut inner = self.lock();
                 if inner.waiting.is_empty() {
                     inner.is_watched = false;
                     return;
                 }
-                inner.pressure.look(Instant::now());
+                if !has_waited {
+                    inner.pressure.look(Instant::now());
+                }
                 inner.next()
             };
             self.admit(next);
