@@ -92,19 +92,20 @@ impl Gate {
 
     /// Lets more in when nothing gets done, until nobody waits.
     async fn watch(self: Arc<Self>) {
+        let mut was_late = false;
         loop {
             let began = Instant::now();
             tokio::time::sleep(STALL).await;
-            // What is ready to be done is no stall, nor is it one when this process itself had to wait.
+            // What is ready to be done is no stall. Where this process itself had to wait, it takes two looks to be sure.
             tokio::task::yield_now().await;
-            let has_waited = began.elapsed() > STALL * 2;
+            was_late = !was_late && began.elapsed() > STALL * 2;
             let next = {
                 let mut inner = self.lock();
                 if inner.waiting.is_empty() {
                     inner.is_watched = false;
                     return;
                 }
-                if !has_waited {
+                if !was_late {
                     inner.pressure.look(Instant::now());
                 }
                 inner.next()

@@ -12,8 +12,8 @@ const LEAST: usize = 64;
 const WINDOW: Duration = Duration::from_millis(50);
 /// Nor does one of more say more.
 const LONGEST: Duration = Duration::from_secs(1);
-/// Windows between two trials that brought nothing.
-const REST: u32 = 16;
+/// Between two trials that brought nothing.
+const REST: Duration = Duration::from_secs(1);
 /// A greater limit stays when it brings so many times as many answers.
 const GAIN: f64 = 1.15;
 /// A smaller one when it does not cost more than this.
@@ -31,14 +31,15 @@ pub(super) struct Pressure {
     began: Option<Instant>,
     /// The limit before the one that is tried, and its answers a second.
     trial: Option<(usize, f64)>,
-    rest: u32,
+    /// Nothing is tried before.
+    rests_until: Option<Instant>,
     /// Whether the next trial is of a smaller limit.
     down: bool,
 }
 
 impl Default for Pressure {
     fn default() -> Self {
-        Self { limit: LEAST, done: 0, total: 0, seen: 0, began: None, trial: None, rest: 0, down: false }
+        Self { limit: LEAST, done: 0, total: 0, seen: 0, began: None, trial: None, rests_until: None, down: false }
     }
 }
 
@@ -50,9 +51,8 @@ impl Pressure {
 
     /// Requests begin to wait.
     pub(super) fn begin(&mut self, now: Instant) {
-        if let Some((before, _)) = self.trial.take() {
-            self.limit = before;
-        }
+        // One with which nobody waited any more was good.
+        self.trial = None;
         self.seen = self.total;
         self.restart(now);
     }
@@ -70,7 +70,7 @@ impl Pressure {
         // Each of those that are worked on should have been seen twice.
         if took >= WINDOW && (self.done >= self.limit.saturating_mul(2) || took >= LONGEST) {
             let rate = self.done as f64 / took.as_secs_f64();
-            self.judge(rate);
+            self.judge(rate, now);
             self.restart(now);
         }
     }
@@ -79,7 +79,7 @@ impl Pressure {
     pub(super) fn look(&mut self, now: Instant) {
         if std::mem::replace(&mut self.seen, self.total) == self.total {
             self.limit = self.limit.saturating_mul(2);
-            (self.trial, self.rest, self.down) = (None, 0, true);
+            (self.trial, self.rests_until, self.down) = (None, None, true);
             self.restart(now);
         }
     }
@@ -88,27 +88,27 @@ impl Pressure {
         (self.done, self.began) = (0, Some(now));
     }
 
-    fn judge(&mut self, rate: f64) {
+    fn judge(&mut self, rate: f64, now: Instant) {
         match self.trial.take() {
             Some((before, rate_before)) => {
                 let is_better = rate >= rate_before * if self.limit > before { GAIN } else { NO_LOSS };
                 if is_better {
-                    self.try_another(rate);
+                    self.try_another(rate, now);
                 } else {
                     self.limit = before;
-                    self.rest = REST;
+                    self.rests_until = Some(now + REST);
                     self.down = !self.down;
                 }
             }
-            None if self.rest > 0 => self.rest -= 1,
-            None => self.try_another(rate),
+            None if self.rests_until.is_some_and(|until| now < until) => {}
+            None => self.try_another(rate, now),
         }
     }
 
-    fn try_another(&mut self, rate: f64) {
+    fn try_another(&mut self, rate: f64, now: Instant) {
         if self.down && self.limit / 2 < LEAST {
             self.down = false;
-            self.rest = REST;
+            self.rests_until = Some(now + REST);
             return;
         }
         self.trial = Some((self.limit, rate));

@@ -80,3 +80,13 @@ fn when_nothing_gets_done_twice_as_many_may_go_at_each_look() {
     model.pressure.look(model.now);
     assert_eq!(model.pressure.limit(), 512, "something was done");
 }
+
+#[test]
+fn a_limit_with_which_nobody_waited_stays() {
+    let mut model = Model::new();
+    model.run(1, slow);
+    let limit = model.pressure.limit();
+    assert!(limit > 64 && model.pressure.trial.is_some());
+    model.pressure.begin(model.now);
+    assert_eq!((model.pressure.limit(), model.pressure.trial), (limit, None));
+}
