@@ -71,7 +71,9 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> body::Body {
         }
         "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
         "/large" => return body::full(vec![b'x'; LARGE]),
-        "/together" => drop(seen.together.wait().await),
+        "/together" => {
+            seen.together.wait().await;
+        }
         "/endless" => return body::boxed(Endless(seen)),
         _ => {}
     }
