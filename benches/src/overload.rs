@@ -106,7 +106,12 @@ async fn overload(
     let at_peak = offer::offer(&target, saturated, &fleet.tasks).await?;
     let (peak, middle) = (at_peak.rate(), paid(processes)?);
     let over = Arc::new(AtomicBool::new(false));
-    let watching = fleet.tasks.spawn("health", watch_health(pair.caller.http, fleet.tasks.clone(), Arc::clone(&over)));
+    let (address, until) = (pair.caller.http, Arc::clone(&over));
+    // On a thread of its own, or the time that its turn takes among the calls would be counted too.
+    let watching = tokio::task::spawn_blocking(move || {
+        let alone = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        alone.block_on(watch_health(address, until))
+    });
     let load = Load { connections, duration, rate: peak * TIMES_PEAK };
     let during = offer::offer(&target, load, &fleet.tasks).await?;
     let (ended, end) = (Instant::now(), paid(processes)?);
@@ -137,12 +142,8 @@ fn for_each(before: &[Duration; 3], after: &[Duration; 3], outcome: &Outcome) ->
 }
 
 /// The longest answer of health on a connection of its own, until it is over.
-async fn watch_health(
-    address: std::net::SocketAddr,
-    tasks: service::Tasks,
-    over: Arc<AtomicBool>,
-) -> anyhow::Result<Duration> {
-    let mut client = Http::connect(address, &tasks).await?;
+async fn watch_health(address: std::net::SocketAddr, over: Arc<AtomicBool>) -> anyhow::Result<Duration> {
+    let mut client = Http::connect(address, &service::Tasks::new()).await?;
     let mut longest = Duration::ZERO;
     while !over.load(Ordering::Relaxed) {
         let asked = Instant::now();

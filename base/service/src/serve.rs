@@ -2,10 +2,13 @@
 //! Called for every HTTP and gRPC port of every role. It knows connections, not routes: what a request means is the
 //! service's matter.
 
+mod answer;
 mod connection;
+mod gate;
 mod header_timer;
 mod http1;
 mod http2;
+mod pressure;
 mod quiet;
 mod tls;
 mod upgrade;
@@ -16,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryFutureExt as _;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::{Request, Response};
 use hyper::service::Service;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -54,6 +57,9 @@ pub struct ServeOptions {
     pub http2_keepalive: Option<Http2Keepalive>,
     /// How long open requests may go on after a stop was requested. Default 10 s.
     pub drain: Duration,
+    /// Whether requests of HTTP/1.1 of this path are answered at once, while others wait for those that came before them.
+    /// `None` (the default): none is.
+    pub urgent: Option<fn(&str) -> bool>,
     /// TLS on TCP connections, and nothing else on them. `None` (the default) is without TLS.
     pub tls: Option<ServerTls>,
 }
@@ -72,6 +78,7 @@ impl Default for ServeOptions {
             connection_window: 512 << 20,
             http2_keepalive: None,
             drain: Duration::from_secs(10),
+            urgent: None,
             tls: None,
         }
     }
@@ -128,7 +135,9 @@ async fn accept_and_serve(
 ) {
     let slots = Arc::new(Semaphore::new(usize::try_from(options.max_connections).unwrap_or(Semaphore::MAX_PERMITS)));
     let all_slots = options.max_connections;
-    let shared = Arc::new(connection::Shared { handler, options, shutdown: shutdown.clone(), tasks: tasks.clone() });
+    let gate = gate::Gate::new(tasks.clone());
+    let shared = connection::Shared { handler, options, shutdown: shutdown.clone(), tasks: tasks.clone(), gate };
+    let shared = Arc::new(shared);
     loop {
         let accepted = tokio::select! {
             () = shutdown.requested() => break,
@@ -136,8 +145,9 @@ async fn accept_and_serve(
         };
         match accepted {
             Ok((stream, info, slot)) => {
-                let connection = Connection { shared: Arc::clone(&shared), info, proof: None };
-                tasks.spawn("connection", holding(slot, connection.run(stream)));
+                // Not an async block, which would hold what it awaits twice: an idle connection is little more than its task.
+                let connection = Connection::run(Arc::clone(&shared), info, stream);
+                tasks.spawn("connection", connection.map(move |()| drop(slot)));
             }
             Err(error) => pause_after(&error).await,
         }
@@ -145,11 +155,6 @@ async fn accept_and_serve(
     drop(listener);
     // Every connection holds a slot until it ends, and each ends by the drain limit.
     let _ = slots.acquire_many(all_slots).await;
-}
-
-async fn holding(slot: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
-    connection.await;
-    drop(slot);
 }
 
 async fn accept(

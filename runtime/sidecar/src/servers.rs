@@ -102,7 +102,8 @@ impl Serving<'_> {
     /// The HTTP API.
     pub(crate) fn http(&self, listener: Listener, door: &Arc<HttpDoor>) {
         tracing::info!(target: "dapr.runtime.http", "HTTP server listening on {}", listener.address());
-        let options = ServeOptions { http2: self.options.listen.h2c, ..self.limits() };
+        let urgent: Option<fn(&str) -> bool> = Some(|path| path.starts_with("/v1.0/healthz"));
+        let options = ServeOptions { http2: self.options.listen.h2c, urgent, ..self.limits() };
         let door = Arc::clone(door);
         self.start("http api", listener, options, move |request| door.handle(request));
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use identity::{Anchors, Held, Security, TrustAnchors};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::authority::{Authority, at};
 use crate::server::{Server, call, pool};
@@ -157,6 +158,33 @@ async fn a_server_ends_connections_of_clients_whose_certificate_has_ended() {
     call(&careless, &server.address, "").await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(call(&careless, &server.address, "").await.is_err());
+}
+
+#[tokio::test]
+async fn a_quiet_connection_of_http_1_is_heard_again_and_closed_properly_when_its_certificate_has_ended() {
+    let authority = Authority::new();
+    let server = Server::start(&security(&authority, ORDERS)).await;
+    let held = Held::new(authority.credential(CHECKOUT, at(3)));
+    let config =
+        identity::client_config(Some(&held), &Anchors::new(authority.anchors.clone()), identity::Expected::Any);
+    let config = config.unwrap();
+    let (host, port) = server.address.rsplit_once(':').unwrap();
+    let dialer = service::Dialer::with_tls(move || Ok(config.clone()));
+    let mut stream = dialer.connect(host, port.parse().unwrap(), true).await.unwrap();
+    for pause in [0, 500] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        while !answer.contains(CHECKOUT) {
+            let mut piece = [0; 1024];
+            let count = stream.read(&mut piece).await.unwrap();
+            assert!(count > 0, "closed after {answer}");
+            answer.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+        }
+    }
+    let mut rest = Vec::new();
+    // Without a proper end this is an error.
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.unwrap().unwrap();
 }
 
 #[tokio::test]

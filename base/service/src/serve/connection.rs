@@ -1,26 +1,25 @@
 //! One accepted connection: its handshake, which protocol it speaks, its limits, its requests, its end.
 //! Called by the accept loop. It must not outlive the drain limit after a stop.
 
-use std::convert::Infallible;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use futures_util::future::Either;
+use http::Request;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
 
+use super::answer;
+use super::gate::Gate;
 use super::header_timer::Counted;
 use super::http2::Http2;
-use super::tls::{self, Proof};
+use super::tls::{self, Proof, ServerTls};
 use super::upgrade;
 use super::{Answer, ConnectionInfo, Handler, ServeOptions};
 use crate::gather::gather;
-use crate::{Body, Shutdown, Stream, Tasks, body};
+use crate::{Body, Shutdown, Stream, Tasks};
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -33,6 +32,7 @@ pub(super) struct Shared {
     pub(super) options: ServeOptions,
     pub(super) shutdown: Shutdown,
     pub(super) tasks: Tasks,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// One accepted connection.
@@ -44,26 +44,30 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Serves the connection to its end.
-    pub(super) async fn run(self, stream: Stream) {
-        let Self { shared, info, .. } = self;
+    pub(super) fn run(shared: Arc<Shared>, info: ConnectionInfo, stream: Stream) -> impl Future<Output = ()> + Send {
+        match (shared.options.tls.clone(), stream) {
+            // Boxed: what a handshake needs is not carried by a connection without TLS.
+            (Some(tls), Stream::Plain(tcp)) => Either::Left(Box::pin(Self::secured(shared, info, (tls, tcp)))),
+            (_, stream) => Either::Right(Arc::new(Self { shared, info, proof: None }).speak(stream)),
+        }
+    }
+
+    async fn secured(shared: Arc<Shared>, info: ConnectionInfo, (tls, tcp): (ServerTls, TcpStream)) {
+        let limit = shared.options.header_read_timeout;
         let secured = tokio::select! {
             () = shared.shutdown.requested() => return,
-            secured = tls::secure(&shared.options, stream) => secured,
+            secured = tls::secure(&tls, limit, tcp) => secured,
         };
         match secured {
-            Ok((stream, proof)) => Self { shared, info, proof }.speak(stream).await,
+            Ok((stream, proof)) => Box::pin(Arc::new(Self { shared, info, proof: Some(proof) }).speak(stream)).await,
             Err(error) => tracing::debug!(target: "dapr.runtime", "a TLS handshake failed: {error}"),
         }
     }
 
     /// Finds out which protocol the client speaks, and serves it.
-    async fn speak(self, mut stream: Stream) {
+    async fn speak(self: Arc<Self>, mut stream: Stream) {
+        let Some(start) = self.start(&mut stream).await else { return };
         let options = &self.shared.options;
-        let guessed = tokio::select! {
-            () = self.shared.shutdown.requested() => return,
-            guessed = tokio::time::timeout(options.header_read_timeout, read_start(&mut stream)) => guessed,
-        };
-        let Ok(Ok(start)) = guessed else { return };
         // A port that speaks HTTP/2 alone says so in HTTP/2, whatever the client began with.
         let is_http2 = start.starts_with(PREFACE) || !options.http1;
         if (is_http2 && !options.http2) || start.is_empty() {
@@ -73,8 +77,17 @@ impl Connection {
         if is_http2 { Box::pin(self.http2(stream, start)).await } else { self.http1(stream, start).await }
     }
 
+    /// The first bytes, with which it is clear what the client speaks; none when it takes too long or left.
+    async fn start(&self, stream: &mut Stream) -> Option<Bytes> {
+        let limit = self.shared.options.header_read_timeout;
+        tokio::select! {
+            () = self.shared.shutdown.requested() => None,
+            start = tokio::time::timeout(limit, read_start(stream)) => start.ok()?.ok(),
+        }
+    }
+
     /// Serves the rest of a connection that was told 101, beginning with the request that asked for it.
-    pub(super) async fn upgraded(self, (stream, unread): (Stream, Bytes), request: Bytes) {
+    pub(super) async fn upgraded(self: Arc<Self>, (stream, unread): (Stream, Bytes), request: Bytes) {
         let (mut stream, _) = Counted::new(stream, unread);
         let first = upgrade::first_bytes(&mut stream, &request);
         let limit = self.shared.options.header_read_timeout;
@@ -92,7 +105,7 @@ impl Connection {
         }
     }
 
-    async fn http2(self, stream: Stream, start: Bytes) {
+    async fn http2(self: Arc<Self>, stream: Stream, start: Bytes) {
         let (io, arrivals) = Counted::new(stream, start);
         let (io, gathering) = gather(io);
         let connection = gathering.drive(Http2::new(&self, io, arrivals));
@@ -130,34 +143,17 @@ impl Connection {
     }
 
     /// Begins the answer to one request, whatever the service does.
-    pub(super) fn begin(&self, mut request: Request<Body>) -> Answer {
+    pub(super) fn begin(&self, request: Request<Body>) -> Answer {
+        answer::begin(&self.shared.handler, self.told(request))
+    }
+
+    /// The request, which tells where it came from.
+    pub(super) fn told(&self, mut request: Request<Body>) -> Request<Body> {
         request.extensions_mut().insert(self.info);
         if let Some(proof) = &self.proof {
             request.extensions_mut().insert(proof.peer.clone());
         }
-        let is_grpc = is_grpc(&request);
-        catch_unwind(AssertUnwindSafe(|| (self.shared.handler)(request))).unwrap_or_else(|_| {
-            tracing::error!(target: "dapr.runtime", "a request handler panicked before it began");
-            Box::pin(std::future::ready(Ok(failure(is_grpc))))
-        })
-    }
-
-    /// Answers one request of HTTP/1.1.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        let is_grpc = is_grpc(&request);
-        let mut future = self.begin(request.map(body::from_incoming));
-        let outcome =
-            std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(response)),
-                Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(error.to_string())),
-                Err(_) => Poll::Ready(Err("the handler panicked".to_owned())),
-            })
-            .await;
-        Ok(outcome.unwrap_or_else(|error| {
-            tracing::error!(target: "dapr.runtime", "a request failed inside: {error}");
-            failure(is_grpc)
-        }))
+        request
     }
 }
 
@@ -179,21 +175,4 @@ async fn read_start<T: AsyncRead + Unpin>(stream: &mut T) -> std::io::Result<Byt
 
 pub(super) fn joined(first: Bytes, second: Bytes) -> Bytes {
     if second.is_empty() { first } else { [first, second].concat().into() }
-}
-
-pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
-    request.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
-}
-
-pub(super) fn failure(is_grpc: bool) -> Response<Body> {
-    let mut response = Response::new(body::empty());
-    if is_grpc {
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert("grpc-status", HeaderValue::from_static("13"));
-        headers.insert("grpc-message", HeaderValue::from_static("internal error"));
-    } else {
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    }
-    response
 }

@@ -1,23 +1,24 @@
 //! HTTP/1.1 on an accepted connection. While requests come, hyper serves it; while none does, only the socket is kept, without
 //! a buffer. Called by `connection`. It must not lose a byte between the two.
 
-use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 
+use super::answer::Answering;
 use super::connection::{Connection, HEADER_SLACK, joined};
 use super::header_timer::{Counted, HeaderTimer};
 use super::quiet::{Outcome, UntilQuiet};
 use super::upgrade::Asked;
 use super::{ServeOptions, tls};
-use crate::{Body, Stream};
+use crate::{Stream, body};
 
 /// Read and write buffer of a connection in use: enough for throughput, little enough for many streams.
 const BUFFER: usize = 64 * 1024;
@@ -34,7 +35,7 @@ enum Ended {
 
 impl Connection {
     /// Serves HTTP/1.1 to the end of the connection.
-    pub(super) async fn http1(self, mut stream: Stream, mut start: Bytes) {
+    pub(super) async fn http1(self: Arc<Self>, mut stream: Stream, mut start: Bytes) {
         loop {
             // Boxed: it goes while nothing happens.
             (stream, start) = match Box::pin(self.while_used(stream, start)).await {
@@ -90,14 +91,19 @@ impl Connection {
 
     /// Answers one request, or agrees to leave it for HTTP/2. Not once a stop was requested: a connection that has to end
     /// is not worth a new protocol.
-    async fn answer_or_upgrade(&self, request: Request<Incoming>, asked: &Asked) -> Result<Response<Body>, Infallible> {
+    fn answer_or_upgrade(&self, request: Request<Incoming>, asked: &Asked) -> Answering {
         if self.shared.options.http2
             && !self.shared.shutdown.is_requested()
             && let Some(switching) = asked.accept(&request)
         {
-            return Ok(switching);
+            return Answering::ready(switching);
         }
-        self.answer(request).await
+        let is_urgent = self.shared.options.urgent.is_some_and(|is_urgent| is_urgent(request.uri().path()));
+        let request = self.told(request.map(body::from_incoming));
+        if is_urgent {
+            return Answering::of(&self.shared.handler, request, None);
+        }
+        Answering::in_turn(&self.shared, request)
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::answering::Answering;
 use self::keepalive::KeepAlive;
+use super::answer::is_grpc;
 use super::connection::{self, HEADER_SLACK};
 use super::header_timer::Arrivals;
 use super::{Answer, ServeOptions};
@@ -106,7 +107,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Http2<'a, T> {
         let (head, stream) = request.into_parts();
         let body = Received::new(stream, &head.headers);
         let request = Request::from_parts(head, body.boxed_unsync());
-        let is_grpc = connection::is_grpc(&request);
+        let is_grpc = is_grpc(&request);
         let answer = self.connection.begin(request);
         // gRPC servers give no date.
         let answering = Answering::new(answer, respond, is_grpc, self.connection.shared.options.http1);

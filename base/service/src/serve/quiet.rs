@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 use super::header_timer::Arrivals;
 
 /// A connection on which nothing came for so long, and at most twice as long, is quiet.
-pub(super) const MOMENT: Duration = Duration::from_millis(500);
+pub(super) const MOMENT: Duration = Duration::from_millis(100);
 
 /// How driving a connection ended.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use security::{Peer, certificate};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::ServeOptions;
 use crate::Stream;
 
 /// How a server proves itself, and what it asks of clients.
@@ -48,27 +48,23 @@ pub(super) struct Proof {
     until: Option<SystemTime>,
 }
 
-/// The stream as requests are read from it. A TLS handshake may take as long as a request head.
+/// The stream as requests are read from it. The handshake may take as long as `limit`.
 ///
 /// # Errors
 /// When the handshake fails or takes too long.
-pub(super) async fn secure(options: &ServeOptions, stream: Stream) -> io::Result<(Stream, Option<Proof>)> {
-    let (tls, tcp) = match (&options.tls, stream) {
-        (Some(tls), Stream::Plain(tcp)) => (tls, tcp),
-        (_, stream) => return Ok((stream, None)),
-    };
+pub(super) async fn secure(tls: &ServerTls, limit: Duration, tcp: TcpStream) -> io::Result<(Stream, Proof)> {
     // Read before the handshake: a certificate that is replaced meanwhile may or may not be the one that was shown.
     let own = tls.until.as_ref().map(|until| until());
-    // Boxed: 9 KB that a connection without TLS would carry to its end.
+    // Boxed: 9 KB that the connection would carry to its end.
     let handshake = Box::pin(TlsAcceptor::from(Arc::clone(&tls.config)).accept(tcp));
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it took too long");
-    let stream = tokio::time::timeout(options.header_read_timeout, handshake).await.map_err(late)??;
+    let stream = tokio::time::timeout(limit, handshake).await.map_err(late)??;
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let workload = shown.map(certificate::workload).transpose().map_err(io::Error::other)?;
     let theirs = workload.as_ref().map(|workload| workload.validity.until);
     let until = own.into_iter().chain(theirs).min().filter(|_| tls.until.is_some());
     let peer = workload.map_or(Peer::Unauthenticated, |workload| Peer::Authenticated(workload.id));
-    Ok((Stream::Tls(Box::new(stream.into())), Some(Proof { peer, until })))
+    Ok((Stream::Tls(Box::new(stream.into())), Proof { peer, until }))
 }
 
 /// Waits until a connection has to be proven again; for ever where it need not be.

@@ -9,4 +9,5 @@ mod hardening;
 mod quiet;
 mod server;
 mod streams;
+mod turns;
 mod upgrade;

@@ -17,13 +17,25 @@ use crate::frames::{Peer, STATUS_200, get};
 /// Bytes of the answer to `/long`: more than a window.
 pub(crate) const LONG: usize = 300_000;
 
+/// Requests of `/together` that are answered together.
+pub(crate) const TOGETHER: usize = 300;
+
 /// What the handlers did.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen {
     /// Handlers of `/hang` that run now.
     pub(crate) hanging: AtomicUsize,
     /// Bytes that were asked of the bodies of `/endless`.
     pub(crate) pulled: AtomicUsize,
+    /// Where those of `/together` meet.
+    together: tokio::sync::Barrier,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        let together = tokio::sync::Barrier::new(TOGETHER);
+        Self { hanging: AtomicUsize::new(0), pulled: AtomicUsize::new(0), together }
+    }
 }
 
 /// Bytes of `/large`: more than sockets hold.
@@ -37,8 +49,8 @@ pub(crate) struct Server {
 }
 
 /// `/` tells the version and the fields, `/echo` sends the body back, `/hang` never answers, `/slow` answers after
-/// 300 ms, `/endless` has a body without end, `/large` one of [`LARGE`] bytes, `/of-http-1` has fields that only HTTP/1.1 may have.
-/// `/panic-when-dropped` never answers, and `/panic-in-body` begins to.
+/// 300 ms, `/endless` has a body without end, `/large` one of [`LARGE`] bytes, `/of-http-1` has fields that only HTTP/1.1 may have;
+/// `/together` answers when [`TOGETHER`] are there. `/panic-when-dropped` never answers, and `/panic-in-body` begins to.
 pub(crate) async fn start(options: ServeOptions) -> Server {
     let listener = listen::bind_tcp("a test", &Host::parse("127.0.0.1").unwrap(), 0).await.unwrap();
     let port = listener.address().port().unwrap();
@@ -76,6 +88,9 @@ async fn answer(request: Request<body::Body>, seen: Arc<Seen>) -> body::Body {
         "/panic-in-body" => return body::boxed(PanickingBody(false)),
         "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
         "/large" => return body::full(vec![b'x'; LARGE]),
+        "/together" => {
+            seen.together.wait().await;
+        }
         "/endless" => return body::boxed(Endless(seen)),
         _ => {}
     }

@@ -96,15 +96,16 @@ async fn ten_thousand_idle_connections_hold_up_nobody() {
     }
     let (_app, a) = victim().await;
     assert_served(&a).await;
-    let before = a.memory().resident;
     let mut idle = idle_connections(a.http_port(), COUNT).await;
     for _ in 0..50 {
         let asked = Instant::now();
         assert_served(&a).await;
         assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     }
-    let each = a.memory().resident.saturating_sub(before) / COUNT as u64;
-    assert!(each < 48 << 10, "{each} bytes for each connection");
+    // After a moment they are sockets and nothing else.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let resident = a.memory().resident >> 20;
+    assert!(resident < 100, "{resident} MiB");
     // The connections are still there, and work.
     let mut last = idle.pop().unwrap();
     last.write("GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;

@@ -15,7 +15,7 @@ use http::header::{
 };
 use http_body::{Body as _, Frame};
 
-use super::super::connection::failure;
+use super::super::answer::failure;
 use super::Answer;
 use crate::{Body, BoxError};
 
