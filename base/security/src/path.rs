@@ -39,12 +39,11 @@ impl std::error::Error for InvalidPath {}
 /// # Errors
 /// [`InvalidPath`] when it holds a character that no method may have.
 pub fn normalize(method: &str) -> Result<Cow<'_, str>, InvalidPath> {
-    for (at, byte) in method.bytes().enumerate() {
-        match byte {
-            b'#' | b'?' | 0 => return Err(InvalidPath::Forbidden(method.to_owned())),
-            1..0x20 | 0x7f => return Err(InvalidPath::Control(at, method.to_owned())),
-            _ => {}
-        }
+    let first = method.bytes().enumerate().find(|(_, byte)| matches!(byte, b'#' | b'?' | 0..0x20 | 0x7f));
+    match first {
+        None => {}
+        Some((_, b'#' | b'?' | 0)) => return Err(InvalidPath::Forbidden(method.to_owned())),
+        Some((at, _)) => return Err(InvalidPath::Control(at, method.to_owned())),
     }
     let cleaned = clean(method);
     let mut rest: &str = &cleaned;
@@ -88,6 +87,12 @@ pub fn clean(path: &str) -> Cow<'_, str> {
 
 /// Whether cleaning would change nothing; the common case, told without allocating.
 fn is_clean(path: &str) -> bool {
+    // Where no segment begins with a dot or is empty, none has to be looked at.
+    let bytes = path.as_bytes();
+    let suspicious = bytes.windows(2).fold(false, |found, pair| found | matches!(pair, [b'/', b'/' | b'.']));
+    if !suspicious && !matches!(bytes, [] | [b'.', ..] | [.., b'/']) {
+        return true;
+    }
     let segments = path.strip_prefix('/').unwrap_or(path);
     if segments.is_empty() {
         return path == "/";
@@ -135,6 +140,10 @@ pub fn decode_parameter(parameter: &str) -> Result<Cow<'_, str>, InvalidPath> {
 /// # Errors
 /// [`InvalidPath::Escape`].
 pub fn encode(method: &str, url: &mut String) -> Result<(), InvalidPath> {
+    if method.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~')) {
+        url.push_str(method);
+        return Ok(());
+    }
     for (at, character) in method.char_indices() {
         match character {
             'a'..='z' | 'A'..='Z' | '0'..='9' => url.push(character),

@@ -136,6 +136,15 @@ where
     }
 }
 
+/// A body of at most `limit` bytes of data. One whose connection keeps it to a length that is not larger is left as it is.
+#[must_use]
+pub fn limit_received(body: Body, max: u64) -> Body {
+    match body.size_hint().exact() {
+        Some(length) if length <= max => body,
+        _ => boxed(limit(body, max)),
+    }
+}
+
 /// Reads a whole body of at most `max` bytes; trailers are dropped. A body that arrives in one piece is not copied.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -28,6 +28,8 @@ struct Inner<T> {
     blocked: bool,
     /// Why nothing can be written any more.
     broken: Option<io::ErrorKind>,
+    /// Who writes.
+    writer: Option<Waker>,
 }
 
 /// Drives a connection over a [`Gathered`] stream, and writes what it has gathered.
@@ -40,7 +42,8 @@ pub(crate) struct Driven<C, T> {
 
 /// A stream for a connection, and what has to drive it.
 pub(crate) fn gather<T>(stream: T) -> (Gathered<T>, Gathering<T>) {
-    let inner = Inner { stream, waiting: BytesMut::new(), unflushed: false, blocked: false, broken: None };
+    let inner =
+        Inner { stream, waiting: BytesMut::new(), unflushed: false, blocked: false, broken: None, writer: None };
     let inner = Arc::new(Mutex::new(inner));
     (Gathered(Arc::clone(&inner)), Gathering(inner))
 }
@@ -89,6 +92,14 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
         Poll::Ready(Ok(()))
     }
 
+    /// Remembers who has to be woken once there is room, or nothing can be written any more.
+    fn written_by(&mut self, context: &Context<'_>) {
+        match &mut self.writer {
+            Some(writer) => writer.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+    }
+
     fn check(&self) -> io::Result<()> {
         self.broken.map_or(Ok(()), |kind| Err(kind.into()))
     }
@@ -104,6 +115,7 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
     /// Takes bytes: they wait, or where too much would, are written behind what waits.
     fn take(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         self.check()?;
+        self.written_by(context);
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
         if self.waiting.len() + length <= MOST {
             self.waiting.reserve(length);
@@ -203,6 +215,9 @@ impl<C: Future, T: AsyncWrite + Unpin> Future for Driven<C, T> {
                     // One that waited for room, or has to learn that its stream is broken, goes on at once.
                     if !std::mem::take(&mut inner.blocked) && drained.is_ok() {
                         return Poll::Pending;
+                    }
+                    if let Some(writer) = &inner.writer {
+                        writer.wake_by_ref();
                     }
                 }
             }

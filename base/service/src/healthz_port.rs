@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 
 use crate::{Body, Health, Listener, ServeOptions, Shutdown, Tasks, body, serve};
@@ -14,7 +13,7 @@ const PATH: &str = "/healthz";
 
 /// Serves until a stop is requested. With log level debug it says which parts are missing.
 pub async fn serve_healthz(listener: Listener, health: Health, shutdown: Shutdown, tasks: Tasks) {
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Body>| {
         let status = match (request.uri().path(), health.is_ready()) {
             (PATH, true) => StatusCode::OK,
             (PATH, false) => {

@@ -2,6 +2,7 @@
 //! by what components are offered; calls between processes go through [`crate::Connections`]. Plain HTTP/1.1, which most apps
 //! speak, has a pool of its own that costs less; what is secured or HTTP/2 goes through hyper's.
 
+mod quiet;
 mod reply;
 mod unwatched;
 

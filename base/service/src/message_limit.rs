@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use crate::{Body, BoxError, Watch, Watching, body};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
+use http_body_util::BodyExt as _;
 use tonic::{Code, Status};
+
+use crate::{Body, BoxError, Watch, Watching, body};
 
 /// Bytes in front of each message: a flag and a length.
 const PREFIX: usize = 5;
@@ -33,11 +35,21 @@ impl Excess {
         (length > 0).then(|| too_long(length, limit))
     }
 
+    /// Notes the bytes of a request that is not followed: it is here.
+    pub fn carry(&self, bytes: u64) {
+        self.0.carried.store(bytes, Ordering::Relaxed);
+    }
+
     /// The bytes of all messages of the request so far.
     #[must_use]
     pub fn carried(&self) -> u64 {
         self.0.carried.load(Ordering::Relaxed)
     }
+}
+
+/// The code of a call that ends with these headers.
+pub(crate) fn code(headers: &HeaderMap) -> Option<i32> {
+    Some(Code::from_bytes(headers.get("grpc-status")?.as_bytes()) as i32)
 }
 
 fn too_long(length: u64, limit: u64) -> Status {
@@ -48,11 +60,12 @@ fn too_long(length: u64, limit: u64) -> Status {
 pub struct Messages<W: Watch = ()> {
     body: Body,
     limit: u64,
-    prefix: Vec<u8>,
+    /// What of a prefix has come, and how much that is.
+    prefix: [u8; PREFIX],
+    prefixed: usize,
     left: u64,
-    excess: Excess,
-    /// Whether the end is told in trailers (an answer) or by breaking off (a request).
-    trailers: bool,
+    /// Of a request, which breaks off at a message too long. An answer tells its end in trailers.
+    excess: Option<Excess>,
     over: bool,
     carried: u64,
     watching: Watching<W>,
@@ -62,13 +75,13 @@ impl Messages<()> {
     /// The messages of a request; a long one breaks the stream off and is noted in `excess`.
     #[must_use]
     pub fn request(content: Body, limit: u64, excess: Excess) -> Body {
-        body::boxed(Self::new(content, limit, (excess, false), Watching::new(None)))
+        Self::new(content, limit, Some(excess), Watching::new(None)).boxed_unsync()
     }
 
     /// The messages of an answer; a long one ends it with `ResourceExhausted`.
     #[must_use]
     pub fn answer(content: Body, limit: u64) -> Body {
-        body::boxed(Self::new(content, limit, (Excess::default(), true), Watching::new(None)))
+        Self::new(content, limit, None, Watching::new(None)).boxed_unsync()
     }
 }
 
@@ -76,21 +89,11 @@ impl<W: Watch> Messages<W> {
     /// As [`Messages::answer`], with somebody who is told the end.
     #[must_use]
     pub(crate) fn watched(content: Body, limit: u64, watching: Watching<W>) -> Body {
-        body::boxed(Self::new(content, limit, (Excess::default(), true), watching))
+        Self::new(content, limit, None, watching).boxed_unsync()
     }
 
-    fn new(body: Body, limit: u64, (excess, trailers): (Excess, bool), watching: Watching<W>) -> Self {
-        Self {
-            body,
-            limit,
-            prefix: Vec::with_capacity(PREFIX),
-            left: 0,
-            excess,
-            trailers,
-            over: false,
-            carried: 0,
-            watching,
-        }
+    fn new(body: Body, limit: u64, excess: Option<Excess>, watching: Watching<W>) -> Self {
+        Self { body, limit, prefix: [0; PREFIX], prefixed: 0, left: 0, excess, over: false, carried: 0, watching }
     }
 
     /// Follows the messages through a piece of the stream; the length of one that is too long.
@@ -99,15 +102,18 @@ impl<W: Watch> Messages<W> {
             let inside = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
             self.left -= inside as u64;
             data = data.get(inside..).unwrap_or_default();
-            let missing = (PREFIX - self.prefix.len()).min(data.len());
-            let (head, rest) = data.split_at_checked(missing)?;
-            self.prefix.extend_from_slice(head);
+            let space = self.prefix.get_mut(self.prefixed..).unwrap_or_default();
+            let here = space.len().min(data.len());
+            let (head, rest) = data.split_at_checked(here)?;
+            if let Some(space) = space.get_mut(..here) {
+                space.copy_from_slice(head);
+            }
+            self.prefixed += here;
             data = rest;
-            if let [_, length @ ..] = self.prefix.as_slice()
-                && let Ok(length) = <[u8; 4]>::try_from(length)
-            {
+            if self.prefixed == PREFIX {
+                let [_, length @ ..] = self.prefix;
                 self.left = u64::from(u32::from_be_bytes(length));
-                self.prefix.clear();
+                self.prefixed = 0;
                 self.carried += self.left;
                 if self.left > self.limit {
                     return Some(self.left);
@@ -121,8 +127,8 @@ impl<W: Watch> Messages<W> {
         self.over = true;
         self.body = body::empty();
         let status = too_long(length, self.limit);
-        if !self.trailers {
-            self.excess.0.too_long.store(length, Ordering::Release);
+        if let Some(excess) = &self.excess {
+            excess.0.too_long.store(length, Ordering::Release);
             return Poll::Ready(Some(Err(status.into())));
         }
         self.watching.end(Code::ResourceExhausted as i32, self.carried);
@@ -145,14 +151,14 @@ impl<W: Watch> http_body::Body for Messages<W> {
         let this = &mut *self;
         let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         let Some(Ok(frame)) = frame else { return Poll::Ready(frame) };
-        if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {
-            this.watching.end(status.code() as i32, this.carried);
+        if let Some(code) = frame.trailers_ref().and_then(code) {
+            this.watching.end(code, this.carried);
         }
         match frame.data_ref().and_then(|data| this.follow(data)) {
             Some(length) => this.refuse(length),
             None => {
-                if !this.trailers {
-                    this.excess.0.carried.store(this.carried, Ordering::Relaxed);
+                if let Some(excess) = &this.excess {
+                    excess.0.carried.store(this.carried, Ordering::Relaxed);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -181,7 +187,7 @@ mod tests {
     }
 
     fn messages(limit: u64) -> Messages {
-        Messages::new(body::empty(), limit, (Excess::default(), true), Watching::new(None))
+        Messages::new(body::empty(), limit, None, Watching::new(None))
     }
 
     proptest! {

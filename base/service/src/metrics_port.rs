@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 
 use crate::{Body, Listener, ServeOptions, Shutdown, Tasks, body, serve};
@@ -21,7 +20,7 @@ pub async fn serve_metrics(
     shutdown: Shutdown,
     tasks: Tasks,
 ) {
-    let service = service_fn(move |_: Request<Incoming>| {
+    let service = service_fn(move |_: Request<Body>| {
         let text = render();
         async move {
             let mut response: Response<Body> = Response::new(body::full(text));

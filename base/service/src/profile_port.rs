@@ -5,7 +5,6 @@ use std::convert::Infallible;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 
 use crate::{Body, Listener, ServeOptions, Shutdown, Tasks, body, serve};
@@ -26,7 +25,7 @@ const PROFILES: [(&str, &str); 10] = [
 
 /// Serves `/debug/pprof/` until a stop is requested.
 pub async fn serve_profiles(listener: Listener, shutdown: Shutdown, tasks: Tasks) {
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|request: Request<Body>| {
         let response = answer(request.uri().path());
         async move { Ok::<_, Infallible>(response) }
     });

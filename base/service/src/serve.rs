@@ -7,6 +7,7 @@ mod connection;
 mod gate;
 mod header_timer;
 mod http1;
+mod http2;
 mod pressure;
 mod quiet;
 mod tls;
@@ -20,7 +21,6 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::service::Service;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -111,7 +111,7 @@ pub struct ConnectionInfo {
 /// service panics or fails is answered with 500 or a gRPC status 13; its connection lives.
 pub async fn serve<S>(listener: Listener, service: S, options: ServeOptions, shutdown: Shutdown, tasks: Tasks)
 where
-    S: Service<Request<Incoming>, Response = Response<Body>> + Send + Sync + 'static,
+    S: Service<Request<Body>, Response = Response<Body>> + Send + Sync + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
 {
@@ -122,7 +122,7 @@ where
 
 /// The service of a port behind one type: what serves connections is compiled once, not once for each kind of port, and
 /// here, with the care for speed that this crate gets.
-type Handler = Box<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>;
+type Handler = Box<dyn Fn(Request<Body>) -> Answer + Send + Sync>;
 /// The answer to one request on its way.
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
 

@@ -2,8 +2,9 @@
 //! trailers that pass by (`message_limit`), and a call that goes away before has ended too.
 
 use http::Response;
-use tonic::{Code, Status};
+use tonic::Code;
 
+use crate::message_limit::code;
 use crate::{Body, Messages};
 
 /// Is told once how a call ended.
@@ -46,8 +47,8 @@ impl<W: Watch> Watching<W> {
         if self.0.is_none() {
             return response.map(|body| Messages::answer(body, limit));
         }
-        if let Some(status) = Status::from_header_map(response.headers()) {
-            self.end(status.code() as i32, 0);
+        if let Some(code) = code(response.headers()) {
+            self.end(code, 0);
         }
         response.map(|body| Messages::watched(body, limit, self))
     }

@@ -2,6 +2,7 @@
 //! Called by whatever counts. There is no global registry, and nothing runs between scrapes.
 
 mod distribution;
+mod errors;
 mod grpc;
 mod http;
 mod invocation;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use errors::ErrorCodes;
 pub use grpc::{GrpcClient, GrpcServer};
 pub use http::{HttpClient, HttpServer};
 pub use invocation::{Invocations, Received};
@@ -97,6 +99,8 @@ pub struct Settings {
     pub rules: Rules,
     /// What the HTTP families say of path and method.
     pub http: HttpLabels,
+    /// Whether errors of the API are counted by code.
+    pub error_codes: bool,
 }
 
 /// The registry of a role. A clone is the same registry.
@@ -175,6 +179,10 @@ impl Metrics {
 
     fn labels(&self) -> HttpLabels {
         self.registry.as_ref().map(|registry| registry.http.clone()).unwrap_or_default()
+    }
+
+    fn has_error_codes(&self) -> bool {
+        self.registry.as_ref().is_some_and(|registry| registry.error_codes)
     }
 
     fn rewrites(&self) -> bool {

@@ -36,7 +36,7 @@ pub use backend::{Backend, Metadata};
 pub use byte_size::ByteSize;
 pub use cluster::Cluster;
 pub use component_derive::Settings;
-pub use context::{CallContext, Trace};
+pub use context::{CallContext, Cancel, Trace};
 pub use error::{Error, ErrorKind, Retry};
 pub use family::Family;
 pub use host::{Clock, Host, Tasks};

@@ -1,5 +1,7 @@
 //! The gRPC rendering of an error. Called by the gRPC doors and by whatever answers a call from another process.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use prost::Message;
 use tonic::{Code, Status};
@@ -23,7 +25,10 @@ pub fn render(error: &ApiError) -> Status {
 
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
-        render(&error)
+        let mut status = render(&error);
+        // So that the door can tell which error it was.
+        status.set_source(Arc::new(error));
+        status
     }
 }
 

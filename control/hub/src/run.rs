@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use ::topics::{Broker, Kept};
 use http::Request;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use ledger::{Ledger, Local};
 use service::{Listener, ServeOptions, Shutdown, Tasks, listen};
@@ -136,9 +135,8 @@ async fn serve(options: &Options, ledger: &Arc<dyn Ledger>, shutdown: &Shutdown,
 }
 
 fn accept(listener: Listener, server: Server, shutdown: &Shutdown, tasks: &Tasks) {
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<service::Body>| {
         let server = server.clone();
-        let request = request.map(service::body::from_incoming);
         async move { Ok::<_, Infallible>(server.handle(request).await) }
     });
     let options = ServeOptions { http1: false, drain: DRAIN, ..ServeOptions::default() };

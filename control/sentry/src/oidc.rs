@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use service::{Body, HealthTarget, Listener, ServeOptions, ServerTls, Shutdown, Tasks, body};
 
@@ -65,7 +64,7 @@ impl Oidc {
         let kind = if tls.is_some() { "" } else { " (insecure)" };
         tracing::info!(target: TARGET, "Starting OIDC HTTP server{kind} on {}", listener.address());
         let oidc = Arc::new(self);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |request: Request<Body>| {
             let answer = oidc.answer(&request.map(drop));
             async move { Ok::<_, Infallible>(answer) }
         });

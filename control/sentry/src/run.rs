@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Request;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use identity::Held;
 use service::{Environment, Health, HealthTarget, Host, Listener, ServeOptions, ServerTls, Shutdown, Tasks, listen};
@@ -292,9 +291,8 @@ impl Role {
         // whoever asks is told why.
         let options = ServeOptions { http1: false, tls: Some(ServerTls::new(config)), ..ServeOptions::default() };
         let server = Server::new(parts);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |request: Request<service::Body>| {
             let server = server.clone();
-            let request = request.map(service::body::from_incoming);
             async move { Ok::<_, Infallible>(server.handle(request).await) }
         });
         tracing::info!(target: "dapr.sentry.server", "Running gRPC server on port {}", address.1);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::http::uri::{Authority, Scheme};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use call::{Answer, Call, Failure};
+use foldhash::fast::RandomState;
 use loaded::Pipeline;
 use service::Tasks;
 use service::dial::Dialer;
@@ -56,7 +57,7 @@ struct Known {
 
 /// The endpoints of this sidecar.
 pub struct Endpoints {
-    named: HashMap<String, Known>,
+    named: HashMap<String, Known, RandomState>,
     by_url: Mutex<HashMap<(Scheme, Authority), Arc<HttpChannel>>>,
     dialer: Dialer,
     settings: EndpointSettings,
@@ -90,7 +91,7 @@ impl Endpoints {
                 .map_err(|error| std::io::Error::other(error.to_string()))
         });
         let counts = Arc::new(HttpClient::new(&settings.metrics));
-        let mut named = HashMap::new();
+        let mut named = HashMap::default();
         for endpoint in endpoints {
             let failed = |reason: String| EndpointError { name: endpoint.name.clone(), reason };
             let known = Known {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use ::http::uri::{Authority, PathAndQuery, Scheme};
+use ::http::uri::{Authority, InvalidUriParts, Parts, PathAndQuery, Scheme};
 use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use bytes::Bytes;
 use call::{Answer, Call, Failure, Metadata, Payload, Verb};
@@ -41,6 +41,16 @@ pub(crate) struct Target {
     pub(crate) authority: Authority,
     /// Path in front of every method, without a slash at its end.
     pub(crate) prefix: String,
+}
+
+impl Target {
+    fn uri(&self, path: PathAndQuery) -> Result<Uri, InvalidUriParts> {
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts)
+    }
 }
 
 /// The TLS configuration for the app: its certificate is not verified, as in the target.
@@ -146,7 +156,8 @@ impl HttpChannel {
 
     /// The URL of a method: the canonical string, percent-encoded so that the app decodes exactly that string.
     fn uri(&self, method: &str, query: &str) -> Result<Uri, Failure> {
-        let mut path = self.target.prefix.clone();
+        let mut path = String::with_capacity(self.target.prefix.len() + method.len() + query.len() + 2);
+        path.push_str(&self.target.prefix);
         if !method.starts_with('/') {
             path.push('/');
         }
@@ -158,12 +169,7 @@ impl HttpChannel {
         }
         let path = PathAndQuery::from_maybe_shared(path)
             .map_err(|error| Failure::plain(format!("the method and query are not a URL: {error}")))?;
-        Uri::builder()
-            .scheme(self.target.scheme.clone())
-            .authority(self.target.authority.clone())
-            .path_and_query(path)
-            .build()
-            .map_err(|error| Failure::plain(format!("the method and query are not a URL: {error}")))
+        self.target.uri(path).map_err(|error| Failure::plain(format!("the method and query are not a URL: {error}")))
     }
 
     /// A gRPC request to an app that is not a gRPC app is passed on over its HTTP/2 if it has that.
@@ -179,12 +185,7 @@ impl HttpChannel {
     pub(crate) async fn request(&self, request: Request<Body>, slot: Slot) -> Result<::http::Response<Body>, Failure> {
         let (mut parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        parts.uri = Uri::builder()
-            .scheme(self.target.scheme.clone())
-            .authority(self.target.authority.clone())
-            .path_and_query(path)
-            .build()
-            .map_err(|error| Failure::plain(format!("the path is not a URL: {error}")))?;
+        parts.uri = self.target.uri(path).map_err(|error| Failure::plain(format!("the path is not a URL: {error}")))?;
         parts.version = self.version;
         if let Some(token) = &self.token {
             parts.headers.insert(security::token::HEADER, token.clone());
@@ -328,15 +329,15 @@ where
     B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<service::BoxError>,
 {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     let payload = match announced {
         Some(length) if length <= call::SHORT => Payload::Replayable(read_short(body).await?),
         _ => Payload::Once(service::body::boxed(body)),
     };
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
-    let mut headers = call::from_http_headers(&parts.headers);
     // The body is framed anew on every hop.
-    call::remove_ignoring_case(&mut headers, CONTENT_LENGTH.as_str());
+    parts.headers.remove(CONTENT_LENGTH);
+    let headers = call::from_http_headers(&parts.headers);
     Ok(Answer {
         status: wire::internals::Status { code: i32::from(parts.status.as_u16()), ..Default::default() },
         headers,

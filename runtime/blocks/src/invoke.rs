@@ -102,11 +102,13 @@ impl Invoker {
     /// # Errors
     /// When the method or target is not one, or nobody answers.
     pub async fn invoke(&self, target: &str, mut call: Call) -> Result<Answer, Failure> {
-        call.method = canonical(&call.method)?;
+        if let Some(method) = changed(&call.method)? {
+            call.method = method;
+        }
         match Target::parse(target, &self.parts.identity.namespace, |name| self.parts.endpoints.contains(name))? {
-            Target::Outside(name) => self.outside(&name, call).await,
-            Target::App { id, namespace } if self.is_own(&id, &namespace) => self.own(call).await,
-            Target::App { id, namespace } => self.other(&id, &namespace, call).await,
+            Target::Outside(name) => self.outside(name, call).await,
+            Target::App { id, namespace } if self.is_own(id, namespace) => self.own(call).await,
+            Target::App { id, namespace } => self.other(id, namespace, call).await,
         }
     }
 
@@ -188,7 +190,12 @@ impl Invoker {
 
 /// The one form of a method: what is checked is what is sent.
 fn canonical(method: &str) -> Result<String, Failure> {
-    path::normalize(method)
-        .map(|method| method.into_owned())
-        .map_err(|error| Failure::new(Code::InvalidArgument, format!("invalid method: {error}")))
+    Ok(changed(method)?.unwrap_or_else(|| method.to_owned()))
+}
+
+/// The one form of a method, where it is another.
+fn changed(method: &str) -> Result<Option<String>, Failure> {
+    let form = path::normalize(method)
+        .map_err(|error| Failure::new(Code::InvalidArgument, format!("invalid method: {error}")))?;
+    Ok(if form == method { None } else { Some(form.into_owned()) })
 }

@@ -14,4 +14,4 @@ pub mod state;
 pub mod subscriptions;
 
 pub use admission::admit;
-pub use component::{CallContext, Error as ComponentError, ErrorKind, Metadata, Trace};
+pub use component::{CallContext, Cancel, Error as ComponentError, ErrorKind, Metadata, Trace};

@@ -2,6 +2,7 @@
 
 mod canonical;
 mod content_type;
+mod date;
 mod egress;
 mod envelope;
 mod error;

@@ -110,7 +110,7 @@ fn put_text(tag: u32, text: &str, buffer: &mut Vec<u8>) {
 }
 
 fn list_len(values: &Values) -> usize {
-    values.iter().map(|value| part_len(ITEM, value.as_str().len())).sum()
+    values.iter().map(|value| part_len(ITEM, value.as_bytes().len())).sum()
 }
 
 fn entry_len(name: &str, list: usize) -> usize {
@@ -129,9 +129,9 @@ fn put_metadata(tag: u32, metadata: &Metadata, buffer: &mut Vec<u8>) {
         buffer.put_slice(name.as_bytes());
         put_part(LIST, list, buffer);
         for value in values {
-            let text = value.as_str();
+            let text = value.as_bytes();
             put_part(ITEM, text.len(), buffer);
-            buffer.put_slice(text.as_bytes());
+            buffer.put_slice(text);
         }
     }
 }
@@ -231,12 +231,60 @@ fn not_text() -> DecodeError {
     DecodeError::new("invalid string value: data is not UTF-8 encoded")
 }
 
+/// An entry as every sender writes one with one value: read in one go. All others are read field by field.
+struct Plain<'a> {
+    key: &'a [u8],
+    /// Where the value begins, and how long it is.
+    start: usize,
+    length: usize,
+}
+
+impl<'a> Plain<'a> {
+    /// The entry whose length stands here.
+    fn at(here: &'a [u8]) -> Option<Self> {
+        let (entry, rest) = length_at(here)?;
+        let start = here.len() - rest.len();
+        let (key, rest) = part_at(KEY, rest.get(..entry)?)?;
+        let (key, rest) = rest.split_at_checked(key)?;
+        let (list, rest) = part_at(LIST, rest)?;
+        let items = rest.len() == list;
+        let (length, value) = part_at(ITEM, rest)?;
+        let is_last = items && value.len() == length;
+        is_last.then_some(Self { key, start: start + entry - length, length })
+    }
+}
+
+/// The length of a field that begins here, and what follows.
+fn part_at(tag: u32, here: &[u8]) -> Option<(usize, &[u8])> {
+    let (key, rest) = here.split_first()?;
+    (u32::from(*key) == tag << 3 | WireType::LengthDelimited as u32).then(|| length_at(rest)).flatten()
+}
+
+/// A length of one or two bytes, and what follows.
+fn length_at(here: &[u8]) -> Option<(usize, &[u8])> {
+    match here {
+        [first @ 0..128, rest @ ..] => Some((usize::from(*first), rest)),
+        [first, second @ 0..128, rest @ ..] => Some((usize::from(*first & 127) | usize::from(*second) << 7, rest)),
+        _ => None,
+    }
+}
+
 fn merge_entry(
     metadata: &mut Metadata,
     wire_type: WireType,
     buffer: &mut impl Buf,
     context: DecodeContext,
 ) -> Result<(), DecodeError> {
+    if wire_type == WireType::LengthDelimited
+        && let Some(plain) = Plain::at(buffer.chunk())
+    {
+        let name = names::kept(std::str::from_utf8(plain.key).map_err(|_| not_text())?);
+        let (start, length) = (plain.start, plain.length);
+        buffer.advance(start);
+        let value = Value::from_wire(buffer.copy_to_bytes(length)).ok_or_else(not_text)?;
+        metadata.push(name, Values::from_buf([value]));
+        return Ok(());
+    }
     let mut entry = Entry::default();
     encoding::message::merge(wire_type, &mut entry, buffer, context)?;
     let name = names::kept(std::str::from_utf8(&entry.key).map_err(|_| not_text())?);

@@ -87,19 +87,30 @@ impl std::error::Error for InvalidHeader {}
 pub fn from_http_headers(headers: &HeaderMap) -> Metadata {
     let nominated = security::headers::nominated(headers);
     let mut metadata = Metadata::with_capacity(headers.keys_len() + 4);
-    for name in headers.keys() {
-        if name == HOST
-            || security::headers::is_hop_by_hop(name.as_str())
-            || nominated.iter().any(|n| n == name.as_str())
+    // Values of one name come one after the other, each with the very same name.
+    let mut last: Option<(&HeaderName, bool)> = None;
+    for (name, value) in headers {
+        if let Some((known, is_kept)) = last
+            && std::ptr::eq(known, name)
         {
+            if is_kept && let Some(values) = metadata.last_mut() {
+                values.push(value.into());
+            }
             continue;
         }
-        let mut values: Values = headers.get_all(name).iter().map(Value::from).collect();
-        if *name == COOKIE && values.len() > 1 {
-            let pairs: Vec<&str> = values.iter().map(Value::as_str).collect();
-            values = Values::from_buf([pairs.join("; ").into()]);
+        let is_kept = name != HOST
+            && !security::headers::is_hop_by_hop(name.as_str())
+            && !nominated.iter().any(|nominated| nominated == name.as_str());
+        last = Some((name, is_kept));
+        if is_kept {
+            metadata.push(names::canonical(name.as_str()), Values::from_buf([value.into()]));
         }
-        metadata.push(names::canonical(name.as_str()), values);
+    }
+    if headers.contains_key(COOKIE)
+        && let Some(values) = metadata.get_mut("Cookie").filter(|values| values.len() > 1)
+    {
+        let pairs: Vec<&str> = values.iter().map(Value::as_str).collect();
+        *values = Values::from_buf([pairs.join("; ").into()]);
     }
     metadata
 }
@@ -164,6 +175,8 @@ fn append(headers: &mut HeaderMap, original: &str, name: &HeaderName, value: &Va
 /// When a name or value is not legal in HTTP.
 pub fn to_http_headers(metadata: &Metadata, headers: &mut HeaderMap) -> Result<(), InvalidHeader> {
     let nominated = nominated_names(metadata);
+    // Where there is no room for so many, adding them says so.
+    let _ = headers.try_reserve(metadata.len());
     for (original, values) in metadata.iter() {
         // What HTTP/2 calls the target of a request is no legal name.
         let name = match original.strip_prefix(':') {

@@ -53,6 +53,14 @@ impl Value {
         }
     }
 
+    /// The bytes of the text.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Header(value) => value.as_bytes(),
+            Kind::Text(bytes) => bytes,
+        }
+    }
+
     /// The value as a header.
     ///
     /// # Errors
@@ -94,13 +102,13 @@ impl fmt::Debug for Value {
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl PartialEq<&str> for Value {
     fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
+        self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -152,6 +160,11 @@ impl Metadata {
     /// Keeps the names for which `keep` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Values) -> bool) {
         self.0.retain_mut(|(name, values)| keep(name, values));
+    }
+
+    /// The values of the name that was added last.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut Values> {
+        self.0.last_mut().map(|(_, values)| values)
     }
 
     /// Adds a name that is not there yet.

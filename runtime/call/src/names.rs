@@ -39,7 +39,8 @@ const KNOWN: [(&str, &str); 30] = [
 
 /// A lower-case name as Go spells it.
 pub(crate) fn canonical(name: &str) -> Name {
-    if let Some((_, canonical)) = KNOWN.iter().find(|(known, _)| *known == name) {
+    let known = KNOWN.iter().filter(|(known, _)| known.len() == name.len()).find(|(known, _)| *known == name);
+    if let Some((_, canonical)) = known {
         return Name::Borrowed(canonical);
     }
     Name::Owned(spelled(name))

@@ -51,6 +51,7 @@ impl Call {
         if let Some(binary) = crate::first(&self.metadata, GRPC_TRACE_BIN.as_str()) {
             return SpanContext::from_binary(&STANDARD.decode(binary).ok()?);
         }
+        crate::first(&self.metadata, TRACEPARENT.as_str())?;
         let mut headers = HeaderMap::new();
         self.copy(TRACEPARENT, &mut headers);
         self.copy(TRACESTATE, &mut headers);

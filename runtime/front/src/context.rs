@@ -4,19 +4,15 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use blocks::{CallContext, Trace};
+use blocks::{CallContext, Cancel, Trace};
 use call::MalformedTimeout;
 use http::{HeaderMap, HeaderName};
 use telemetry::trace::{BAGGAGE, GRPC_TRACE_BIN, SpanContext, TRACEPARENT, TRACESTATE};
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Request;
 
 /// The context of one request. It is cancelled when it is dropped: a door drops a request whose caller is gone.
-pub(crate) struct Requested {
-    context: CallContext,
-    _here: DropGuard,
-}
+pub(crate) struct Requested(CallContext);
 
 impl Requested {
     /// That of an HTTP request, which has no deadline.
@@ -38,9 +34,13 @@ impl Requested {
     }
 
     fn new(trace: Option<Arc<Trace>>, deadline: Option<Instant>) -> Self {
-        let cancel = CancellationToken::new();
-        let context = CallContext { deadline, cancel: Some(cancel.clone()), trace, identity: None };
-        Self { context, _here: cancel.drop_guard() }
+        Self(CallContext { deadline, cancel: Cancel::possible(), trace, identity: None })
+    }
+}
+
+impl Drop for Requested {
+    fn drop(&mut self) {
+        self.0.cancel.cancel();
     }
 }
 
@@ -64,7 +64,7 @@ impl Deref for Requested {
     type Target = CallContext;
 
     fn deref(&self) -> &CallContext {
-        &self.context
+        &self.0
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_request_that_is_dropped_is_cancelled() {
         for requested in [grpc(&[]), Requested::http(&HeaderMap::new())] {
-            let cancel = requested.cancel.clone().unwrap();
+            let cancel = requested.cancel.clone();
             assert!(!cancel.is_cancelled());
             drop(requested);
             assert!(cancel.is_cancelled());

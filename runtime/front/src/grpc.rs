@@ -13,6 +13,7 @@ mod state;
 mod stream;
 mod subscribe;
 mod subtle;
+mod whole;
 
 use std::future::ready;
 use std::pin::Pin;
@@ -25,7 +26,7 @@ use security::ApiToken;
 use security::token::{self, TokenFault};
 use service::{Body, Excess, Messages, Watching};
 use telemetry::Metrics;
-use telemetry::metrics::GrpcServer;
+use telemetry::metrics::{ErrorCodes, GrpcServer};
 use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tower_service::Service as _;
@@ -41,6 +42,7 @@ use crate::api_log::Entry;
 use crate::routes::Routes;
 use crate::{Access, Api, ApiLog};
 use counted::Counting;
+use whole::Taken;
 
 const DAPR: &str = "/dapr.proto.runtime.v1.Dapr/";
 const TASK_HUB: &str = "/TaskHubSidecarService/";
@@ -54,9 +56,11 @@ pub struct GrpcDoor {
     routes: Routes,
     token: ApiToken,
     log: ApiLog,
-    dapr: DaprServer<dapr::Dapr>,
+    dapr: Arc<dapr::Dapr>,
+    generated: DaprServer<dapr::Dapr>,
     reflection: service::Reflection,
     counts: GrpcServer,
+    error_codes: ErrorCodes,
 }
 
 impl GrpcDoor {
@@ -64,19 +68,20 @@ impl GrpcDoor {
     pub fn new(api: Arc<Api>, access: &Access, token: ApiToken, log: ApiLog) -> Self {
         // A message longer than this is refused before it gets here; what one unpacks to is held to it here.
         let limit = usize::try_from(api.limits.max_body).unwrap_or(usize::MAX);
-        let dapr = DaprServer::new(dapr::Dapr::new(Arc::clone(&api)))
+        let dapr = Arc::new(dapr::Dapr::new(Arc::clone(&api)));
+        let generated = DaprServer::from_arc(Arc::clone(&dapr))
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(limit)
             .max_encoding_message_size(usize::MAX);
         let reflection = service::Reflection::new(wire::DESCRIPTORS, &["dapr.proto.runtime.v1.Dapr"]);
-        let counts = GrpcServer::default();
-        Self { routes: Routes::new(access, false), api, token, log, dapr, reflection, counts }
+        let (counts, error_codes) = (GrpcServer::default(), ErrorCodes::default());
+        Self { routes: Routes::new(access, false), api, token, log, dapr, generated, reflection, counts, error_codes }
     }
 
     /// Counts every call.
     #[must_use]
     pub fn counted(self, metrics: &Metrics) -> Self {
-        Self { counts: GrpcServer::new(metrics), ..self }
+        Self { counts: GrpcServer::new(metrics), error_codes: ErrorCodes::new(metrics), ..self }
     }
 
     /// Answers one request. Each way of answering is boxed by itself: together they would make every call as large as all.
@@ -145,15 +150,29 @@ impl GrpcDoor {
     }
 
     fn dapr(&self, request: Request<Body>, is_known: bool) -> Answering {
-        let mut dapr = self.dapr.clone();
         let (limit, excess) = (self.api.limits.max_body, Excess::default());
-        let watching = Watching::new(Counting::begin(&self.counts, &request, &excess).filter(|_| is_known));
-        let answer = dapr.call(request.map(|body| Messages::request(body, limit, excess.clone())));
+        let counting = Counting::begin(&self.counts, &request, &excess).filter(|_| is_known);
+        let error_codes = counting.as_ref().map(|_| self.error_codes.clone()).unwrap_or_default();
+        let watching = Watching::new(counting);
+        let method = request.uri().path().strip_prefix(DAPR).and_then(whole::unary);
+        let request = match whole::take(&self.dapr, method, request, limit) {
+            Taken::Whole(answer, carried) => {
+                excess.carry(carried);
+                return Box::pin(async move {
+                    let response = answer.await;
+                    counted::error(&error_codes, &response);
+                    watching.answer(response, limit)
+                });
+            }
+            Taken::Parts(request) => request,
+        };
+        let answer = self.generated.clone().call(request.map(|body| Messages::request(body, limit, excess.clone())));
         Box::pin(async move {
             let response = match answer.await {
                 Ok(response) => response.map(service::body::boxed),
                 Err(never) => match never {},
             };
+            counted::error(&error_codes, &response);
             watching.answer(excess.status(limit).map_or(response, Status::into_http), limit)
         })
     }

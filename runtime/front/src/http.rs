@@ -28,10 +28,11 @@ use loaded::{Next, Pipeline, RemoteAddress, Unguarded};
 use security::{ApiToken, path, token};
 use service::{Body, ConnectionInfo};
 use telemetry::Metrics;
-use telemetry::metrics::HttpServer;
+use telemetry::metrics::{ErrorCodes, HttpServer};
 use telemetry::trace::{BAGGAGE, baggage};
 
 use crate::api_log::{ApiLog, Entry};
+use crate::noted::Noted;
 use crate::routes::{Api as Row, Matched, Operation, Routes};
 use crate::{Access, Api, Cors};
 use counted::Counting;
@@ -63,6 +64,7 @@ struct Inner {
     routes: Routes,
     options: HttpOptions,
     counts: Arc<HttpServer>,
+    error_codes: ErrorCodes,
 }
 
 /// The decoded parameters of a path.
@@ -121,7 +123,8 @@ impl HttpDoor {
     pub fn new(api: Arc<Api>, options: HttpOptions) -> Self {
         let routes = Routes::new(&options.access, options.public);
         let counts = Arc::new(HttpServer::new(&options.metrics));
-        Self(Arc::new(Inner { api, routes, options, counts }))
+        let error_codes = ErrorCodes::new(&options.metrics);
+        Self(Arc::new(Inner { api, routes, options, counts, error_codes }))
     }
 
     /// Answers one request.
@@ -172,6 +175,9 @@ impl Inner {
         if let (Some(cors), Some(origin)) = (&self.options.cors, begun.origin) {
             cors.mark(origin.as_ref(), response.headers_mut());
         }
+        if self.error_codes.is_on() {
+            Noted::count(response.extensions(), &self.error_codes);
+        }
         if let Some(counting) = begun.counting {
             response = counting.end(response);
         }
@@ -211,7 +217,7 @@ impl Inner {
         if self.options.public {
             return self.route(request);
         }
-        let request = request.map(|body| service::body::boxed(service::body::limit(body, self.api.limits.max_body)));
+        let request = request.map(|body| service::body::limit_received(body, self.api.limits.max_body));
         match &self.options.pipeline {
             None => self.route(request),
             Some(pipeline) => Box::pin(self.guarded(pipeline, request)),

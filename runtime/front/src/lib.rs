@@ -10,6 +10,7 @@ mod cors;
 mod grpc;
 mod http;
 mod json_fault;
+mod noted;
 mod routes;
 mod shutdown;
 mod table;

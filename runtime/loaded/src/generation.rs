@@ -148,11 +148,11 @@ impl<T: Backend + ?Sized> Pinned<T> {
         Running: Future<Output = Result<Output, Failure>>,
     {
         let running = work(&self.0.backend);
-        if context.deadline.is_none() && context.cancel.is_none() {
+        if context.deadline.is_none() && !context.cancel.is_possible() {
             return running.await;
         }
         let cancelled = async {
-            match &context.cancel {
+            match context.cancel.token() {
                 Some(cancel) => cancel.cancelled().await,
                 None => std::future::pending().await,
             }
@@ -164,7 +164,7 @@ impl<T: Backend + ?Sized> Pinned<T> {
             }
         };
         let ended = |kind, why| Error::new(kind, format!("{operation} on {} {why}", self.details().name));
-        if context.cancel.as_ref().is_some_and(|cancel| cancel.is_cancelled()) {
+        if context.cancel.is_cancelled() {
             return Err(ended(ErrorKind::Cancelled, "was cancelled by its caller").into());
         }
         tokio::select! {

@@ -279,6 +279,11 @@ impl Decoder {
         std::future::poll_fn(|context| self.poll_message(context)).await
     }
 
+    /// Whether the trailers say that all went well, once the last message was read.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.trailers.as_ref().and_then(|trailers| trailers.get("grpc-status")).is_some_and(|code| code == "0")
+    }
+
     /// The status in the trailers, once the last message was read. A peer that sent none broke off.
     pub(crate) fn status(&self) -> Status {
         let trailers = self.trailers.as_ref().and_then(Status::from_header_map);
@@ -373,8 +378,8 @@ impl<H: Head> Pieces<H> {
     }
 
     fn end(&self) -> Option<Result<Bytes, BoxError>> {
-        let status = self.checked.then(|| self.decoder.status()).filter(|status| status.code() != Code::Ok)?;
-        Some(Err(status.into()))
+        let is_bad = self.checked && !self.decoder.is_ok();
+        is_bad.then(|| Err(self.decoder.status().into()))
     }
 }
 

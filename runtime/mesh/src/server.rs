@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, BytesMut};
 use call::{Answer, Call, CallHead, Failure, Frame, Payload};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -119,7 +119,7 @@ impl Server {
         bytes.put_u8(0);
         bytes.put_u32(u32::try_from(head.encoded_len()).unwrap_or(u32::MAX));
         head.encode(&mut bytes).map_err(|error| Status::internal(error.to_string()))?;
-        Ok(respond(service::body::boxed(Single { data: Some(bytes.freeze()), done: false })))
+        Ok(service::single(HeaderMap::new(), bytes.freeze()))
     }
 }
 
@@ -135,30 +135,4 @@ fn respond(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
-}
-
-/// One message and an OK status.
-struct Single {
-    data: Option<Bytes>,
-    done: bool,
-}
-
-impl http_body::Body for Single {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
-        if let Some(data) = self.data.take() {
-            return std::task::Poll::Ready(Some(Ok(http_body::Frame::data(data))));
-        }
-        if std::mem::replace(&mut self.done, true) {
-            return std::task::Poll::Ready(None);
-        }
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", HeaderValue::from_static("0"));
-        std::task::Poll::Ready(Some(Ok(http_body::Frame::trailers(trailers))))
-    }
 }

@@ -124,7 +124,7 @@ fn is_short_and_whole(headers: &HeaderMap, payload: Option<&StreamPayload>) -> b
 /// Waits for the end of a stream that has nothing more to say. It was sent together with the last message.
 async fn end_of(decoder: &mut Decoder, app_id: &str) -> Result<(), Failure> {
     match decoder.message::<Frame<AnswerHead>>().await {
-        None if decoder.status().code() == Code::Ok => Ok(()),
+        None if decoder.is_ok() => Ok(()),
         None => Err(refused(decoder.status(), app_id)),
         Some(Err(status)) => Err(refused(status, app_id)),
         Some(Ok(_)) => Err(Failure::plain(format!("the sidecar of {app_id} sent more than it said"))),

@@ -21,13 +21,11 @@ pub(crate) fn metrics(options: &Options, configuration: &Configuration) -> Resul
         tracing::warn!(target: TARGET, "{}", resources::INCREASED_CARDINALITY_WARNING);
         true
     });
-    if spec.records_error_codes() {
-        tracing::warn!(target: TARGET, "Errors are not counted by code in this build yet (spec.metrics.recordErrorCodes)");
-    }
     let http = HttpLabels::new(increased, spec.excludes_verbs(), spec.path_matching())
         .map_err(|pattern| Fatal::new(format!("{pattern:?} of spec.metrics.http.pathMatching is no path pattern")))?;
     let namespace = options.namespace.clone();
-    let settings = Settings { namespace, latency_buckets: spec.latency_buckets(), rules: rules(&spec), http };
+    let (latency_buckets, error_codes) = (spec.latency_buckets(), spec.records_error_codes());
+    let settings = Settings { namespace, latency_buckets, rules: rules(&spec), http, error_codes };
     Ok(Metrics::configured(&options.app_id, settings))
 }
 

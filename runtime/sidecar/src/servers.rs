@@ -7,7 +7,6 @@ use std::sync::Arc;
 use front::{GrpcDoor, HttpDoor};
 use futures_util::FutureExt as _;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use mesh::Server;
 use service::{Body, Host, Listener, ServeOptions, ServerTls, Shutdown, Tasks, listen, serve};
@@ -131,9 +130,7 @@ impl Serving<'_> {
         F: Fn(Request<Body>) -> R + Send + Sync + 'static,
         R: Future<Output = Response<Body>> + Send + 'static,
     {
-        let service = service_fn(move |request: Request<Incoming>| {
-            handle(request.map(service::body::from_incoming)).map(Ok::<_, Infallible>)
-        });
+        let service = service_fn(move |request: Request<Body>| handle(request).map(Ok::<_, Infallible>));
         let (shutdown, tasks) = (self.shutdown.clone(), self.tasks.clone());
         self.tasks.spawn(name, serve(listener, service, options, shutdown, tasks));
     }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Request;
-use hyper::body::Incoming;
 use identity::{AnchorSource, Held, KeyKind, Observer, Options, Security, TokenSource, obtain};
 use security::SpiffeId;
 use service::{Host, ServeOptions, ServerTls, Shutdown, Tasks};
@@ -90,7 +89,7 @@ impl Running {
         let address = listener.address().to_string();
         let tls = ServerTls::new(identity::server_config(held, None, &[b"h2"]).unwrap());
         let stub = CaServer::new(Sentry(Arc::clone(&rules)));
-        let answer = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let answer = hyper::service::service_fn(move |request: Request<service::Body>| {
             let mut stub = stub.clone();
             async move { stub.call(request).await.map(|answer| answer.map(service::body::boxed)) }
         });

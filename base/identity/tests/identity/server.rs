@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use identity::Security;
 use security::Peer;
@@ -34,7 +33,7 @@ impl Server {
         let listener = service::listen::bind_tcp("a test", &host, 0).await.unwrap();
         let address = listener.address().to_string();
         let options = ServeOptions { tls: Some(tls), ..ServeOptions::default() };
-        let told = service_fn(|request: Request<Incoming>| async move {
+        let told = service_fn(|request: Request<service::Body>| async move {
             let port = request.extensions().get::<service::ConnectionInfo>().unwrap().peer.unwrap().port();
             let who = Peer::of(request.extensions()).id().map_or("nobody".to_owned(), ToString::to_string);
             Ok::<_, std::convert::Infallible>(Response::new(service::body::full(format!("{who} {port}"))))

@@ -6,16 +6,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream};
-use http::header::CONTENT_LENGTH;
+use h2::{Reason, SendStream};
 use http::uri::{PathAndQuery, Scheme, Uri};
 use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::cause::{describe, is_refused};
 use super::lent::{Kept, Sent};
 use super::{Lease, lent};
+use crate::received::Received;
 use crate::{Body, BoxError, Tasks};
 
 /// Why there is no answer.
@@ -71,9 +72,8 @@ pub(super) async fn exchange(
     match answer.await {
         Ok(response) => {
             let (parts, stream) = response.into_parts();
-            let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-            let answer = Answer { stream, length, data_ended: false, lease: Some(lease), pumping };
-            Ok(Response::from_parts(parts, crate::body::boxed(answer)))
+            let answer = Answer { body: Received::new(stream, &parts.headers), lease: Some(lease), pumping };
+            Ok(Response::from_parts(parts, answer.boxed_unsync()))
         }
         Err(error) => {
             let untouched = is_refused(&error);
@@ -156,49 +156,18 @@ async fn pump(mut body: Body, mut stream: SendStream<Bytes>) {
 /// The body of an answer. It keeps its connection from being collected until it has ended; dropped before, it ends the whole
 /// exchange.
 struct Answer {
-    stream: RecvStream,
-    length: Option<u64>,
-    data_ended: bool,
+    body: Received,
     lease: Option<Lease>,
     pumping: Option<DropGuard>,
 }
 
-impl Answer {
-    fn poll_stream(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if !self.data_ended {
-            match ready!(self.stream.poll_data(context)) {
-                Some(Ok(data)) => {
-                    // Fails for a stream that is over, which needs no room.
-                    let _ = self.stream.flow_control().release_capacity(data.len());
-                    self.length = self.length.map(|length| length.saturating_sub(data.len() as u64));
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-                Some(Err(error)) => return Poll::Ready(Self::broken(error)),
-                None => self.data_ended = true,
-            }
-        }
-        match ready!(self.stream.poll_trailers(context)) {
-            Ok(trailers) => Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers)))),
-            Err(error) => Poll::Ready(Self::broken(error)),
-        }
-    }
-
-    /// A stream that is reset without an error has only ended (RFC 9113 8.1).
-    fn broken(error: h2::Error) -> Option<Result<Frame<Bytes>, h2::Error>> {
-        (error.reason() != Some(Reason::NO_ERROR)).then_some(Err(error))
-    }
-}
-
 impl http_body::Body for Answer {
     type Data = Bytes;
-    type Error = h2::Error;
+    type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        let frame = ready!(self.poll_stream(context));
-        if !matches!(frame, Some(Ok(_))) || self.stream.is_end_stream() {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if !matches!(frame, Some(Ok(_))) || self.body.is_end_stream() {
             self.lease = None;
             // What is still sent of the request goes on: the answer came whole.
             if let Some(pumping) = self.pumping.take() {
@@ -209,13 +178,10 @@ impl http_body::Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.stream.is_end_stream() {
-            return SizeHint::with_exact(0);
-        }
-        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.body.size_hint()
     }
 }

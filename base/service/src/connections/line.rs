@@ -14,6 +14,7 @@ use super::cause::{describe, gave_up};
 use super::heard::Heard;
 use crate::dial::CONNECT_TIMEOUT;
 use crate::gather::gather;
+use crate::woken::WhenWoken;
 use crate::{Stream, Tasks};
 
 /// Bytes of one answer that may wait here for its reader.
@@ -70,7 +71,7 @@ impl Line {
             .await;
         let (sender, mut connection) = handshake.map_err(|error| failed(&describe(&error)))?;
         let pings = connection.ping_pong();
-        let connection = gathering.drive(connection);
+        let connection = gathering.drive(WhenWoken::new(connection));
         let (ended, end) = oneshot::channel();
         let (peer, seen) = (address.to_owned(), Arc::clone(&activity));
         tasks.spawn("http2 connection", async move {

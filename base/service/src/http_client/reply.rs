@@ -47,13 +47,11 @@ impl http_body::Body for Reply {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let mut frame = Pin::new(&mut this.body).poll_frame(context);
-        if frame.is_pending()
-            && let Some(exchange) = &mut this.exchange
-        {
-            exchange.drive(context);
-            frame = Pin::new(&mut this.body).poll_frame(context);
-        }
+        let body = &mut this.body;
+        let frame = match &mut this.exchange {
+            Some(exchange) => exchange.drive(context, |context| Pin::new(&mut *body).poll_frame(context)),
+            None => Pin::new(body).poll_frame(context),
+        };
         match &frame {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => this.finish(),

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Response, Uri};
@@ -19,6 +20,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::quiet::Quiet;
 use super::{HttpClientError, IDLE_TIMEOUT, Reply, chain};
 use crate::dial::Dialer;
 use crate::{Body, Stream, Tasks};
@@ -37,7 +39,7 @@ struct Inner {
     /// Bytes that the head of an answer may have.
     head: usize,
     tasks: Tasks,
-    servers: Mutex<HashMap<Authority, Arc<Server>>>,
+    servers: Mutex<HashMap<Box<str>, Arc<Server>, RandomState>>,
     sweeping: AtomicBool,
     /// Ends the sweeper with the pool.
     dropped: DropGuard,
@@ -58,6 +60,7 @@ struct Idle {
 struct Connection {
     sender: SendRequest<Body>,
     driver: Driver,
+    quiet: Quiet,
 }
 
 /// What a connection does when it is let.
@@ -96,7 +99,8 @@ impl Driver {
 impl Connection {
     /// Whether it takes a request, now that it has seen whatever came meanwhile.
     fn is_ready(&mut self) -> bool {
-        self.driver.go_on(&mut Context::from_waker(Waker::noop()));
+        let Self { driver, quiet, .. } = self;
+        quiet.drive_alone(|| driver.go_on(&mut Context::from_waker(quiet.waker())));
         !self.driver.is_over && self.sender.is_ready()
     }
 
@@ -114,9 +118,23 @@ impl Connection {
 }
 
 impl Exchange {
-    /// Lets the connection go on.
-    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
-        self.connection.driver.go_on(context);
+    /// Polls a body that comes from the connection, and lets the connection go on while it has nothing.
+    pub(super) fn drive<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Connection { driver, quiet, .. } = &mut self.connection;
+        // What the connection has for the body it gives while it is driven, and the body is asked after that.
+        let mut unwoken = Context::from_waker(Waker::noop());
+        quiet.drive(context, || {
+            let polled = poll(&mut unwoken);
+            if polled.is_ready() {
+                return polled;
+            }
+            driver.go_on(&mut Context::from_waker(quiet.waker()));
+            poll(&mut unwoken)
+        })
     }
 
     /// Gives the connection back after an answer was read. One that is still busy with its request goes on by itself.
@@ -131,7 +149,7 @@ impl Exchange {
             drop(idle);
             pool.sweep_while_idle();
         } else if !connection.driver.is_over {
-            let Connection { sender, driver } = connection;
+            let Connection { sender, driver, .. } = connection;
             drop(sender);
             pool.tasks.spawn("http1 connection", async move { drop(driver.driven.await) });
         }
@@ -140,11 +158,14 @@ impl Exchange {
     /// Sends a request, and drives the connection until the head of the answer is there.
     async fn answer(mut self, request: Request<Body>) -> Result<Response<Reply>, TrySendError<Request<Body>>> {
         self.connection.ready().await;
-        let Connection { sender, driver } = &mut self.connection;
+        let Connection { sender, driver, quiet } = &mut self.connection;
         let mut answer = pin!(sender.try_send_request(request));
+        // The answer comes out of the connection while it is driven, and is asked for after that.
         let answered = poll_fn(|context| {
-            driver.go_on(context);
-            answer.as_mut().poll(context)
+            quiet.drive(context, || {
+                driver.go_on(&mut Context::from_waker(quiet.waker()));
+                answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            })
         });
         let (parts, body) = answered.await?.into_parts();
         Ok(Response::from_parts(parts, Reply::driving(body, self)))
@@ -188,12 +209,12 @@ impl Pool {
         let unsent = |message: &str| HttpClientError { message: message.to_owned(), unsent: true };
         let authority = request.uri().authority().ok_or_else(|| unsent("the URL has no host"))?;
         let mut servers = lock(&self.0.servers);
-        let server = if let Some(server) = servers.get(authority) {
+        let server = if let Some(server) = servers.get(authority.as_str()) {
             Arc::clone(server)
         } else {
             let host = host_of(authority).ok_or_else(|| unsent("the URL's host cannot be a header"))?;
             let server = Arc::new(Server { host, idle: Mutex::default() });
-            servers.insert(authority.clone(), Arc::clone(&server));
+            servers.insert(authority.as_str().into(), Arc::clone(&server));
             server
         };
         drop(servers);
@@ -214,7 +235,7 @@ impl Pool {
         let stream = stream.map_err(|error| unsent(chain(&error)))?;
         let handshake = http1::Builder::new().max_buf_size(self.0.head).handshake(TokioIo::new(stream)).await;
         let (sender, driven) = handshake.map_err(|error| unsent(chain(&error)))?;
-        Ok(Connection { sender, driver: Driver { driven: Box::pin(driven), is_over: false } })
+        Ok(Connection { sender, driver: Driver { driven: Box::pin(driven), is_over: false }, quiet: Quiet::new() })
     }
 }
 
@@ -232,7 +253,8 @@ impl Server {
     fn take(&self) -> Option<Connection> {
         loop {
             let Idle { mut connection, since } = lock(&self.idle).pop()?;
-            if since.elapsed() <= IDLE_TIMEOUT && connection.is_ready() {
+            // One that nothing happened on is as ready as it was.
+            if since.elapsed() <= IDLE_TIMEOUT && (!connection.quiet.is_noted() || connection.is_ready()) {
                 return Some(connection);
             }
         }

@@ -1,5 +1,5 @@
 //! The answer to one request on its way, whatever the service does: a panic or an error of a handler fails this request only.
-//! Made by `connection` for requests of both protocols. It is small, because it is moved and kept for every request.
+//! Made by `http1`. It is small, because it is moved and kept for every request.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -8,15 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Request, Response};
 use tokio::sync::oneshot;
 
-use super::connection::Shared;
+use super::Answer;
+use super::connection::{Connection, failure, is_grpc};
 use super::gate::Pass;
-use super::{Answer, Handler};
-use crate::{Body, BoxError, body};
+use crate::{Body, BoxError};
 
 /// Completes with the answer.
 pub(super) enum Answering {
@@ -38,32 +36,29 @@ pub(super) enum Answering {
 /// A request whose turn has not come.
 pub(super) struct Waiting {
     turn: oneshot::Receiver<Pass>,
-    request: Option<Request<Incoming>>,
-    shared: Arc<Shared>,
+    request: Option<Request<Body>>,
+    connection: Arc<Connection>,
 }
 
 impl Answering {
-    /// What the handler answers as soon as the gate lets the request through.
-    pub(super) fn in_turn(shared: &Arc<Shared>, request: Request<Incoming>) -> Self {
-        match shared.gate.enter() {
-            Ok(pass) => Self::of(&shared.handler, request, Some(pass)),
-            Err(turn) => Self::Waiting(Box::new(Waiting { turn, request: Some(request), shared: Arc::clone(shared) })),
-        }
-    }
-
     /// An answer that is there.
     pub(super) fn ready(response: Response<Body>) -> Self {
         Self::Ready(Some(Box::new(response)))
     }
 
-    /// What this handler answers.
-    pub(super) fn of(handler: &Handler, request: Request<Incoming>, pass: Option<Pass>) -> Self {
+    /// What the handler answers at once.
+    pub(super) fn of(connection: &Connection, request: Request<Body>, pass: Option<Pass>) -> Self {
         let is_grpc = is_grpc(&request);
-        match catch_unwind(AssertUnwindSafe(|| handler(request))) {
-            Ok(handled) => Self::Awaited { handled, is_grpc, pass },
-            Err(_) => {
-                tracing::error!(target: "dapr.runtime", "a request handler panicked before it began");
-                Self::ready(failure(is_grpc))
+        Self::Awaited { handled: connection.begin(request), is_grpc, pass }
+    }
+
+    /// What the handler answers as soon as the gate lets the request through.
+    pub(super) fn in_turn(connection: &Arc<Connection>, request: Request<Body>) -> Self {
+        match connection.shared.gate.enter() {
+            Ok(pass) => Self::of(connection, request, Some(pass)),
+            Err(turn) => {
+                let connection = Arc::clone(connection);
+                Self::Waiting(Box::new(Waiting { turn, request: Some(request), connection }))
             }
         }
     }
@@ -78,7 +73,7 @@ impl Future for Answering {
             Self::Waiting(waiting) => {
                 let pass = ready!(Pin::new(&mut waiting.turn).poll(context)).ok();
                 let Some(request) = waiting.request.take() else { return Poll::Pending };
-                let next = Self::of(&waiting.shared.handler, request, pass);
+                let next = Self::of(&waiting.connection, request, pass);
                 *self = next;
                 self.poll(context)
             }
@@ -96,21 +91,4 @@ impl Future for Answering {
             }
         }
     }
-}
-
-fn is_grpc<B>(request: &Request<B>) -> bool {
-    request.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
-}
-
-fn failure(is_grpc: bool) -> Response<Body> {
-    let mut response = Response::new(body::empty());
-    if is_grpc {
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert("grpc-status", HeaderValue::from_static("13"));
-        headers.insert("grpc-message", HeaderValue::from_static("internal error"));
-    } else {
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    }
-    response
 }

@@ -2,39 +2,30 @@
 //! Called by the accept loop. It must not outlive the drain limit after a stop.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::Either;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::rt::Executor;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
-use super::answer::Answering;
 use super::gate::Gate;
 use super::header_timer::Counted;
+use super::http2::Http2;
 use super::tls::{self, Proof, ServerTls};
 use super::upgrade;
-use super::{ConnectionInfo, Handler, ServeOptions};
+use super::{Answer, ConnectionInfo, Handler, ServeOptions};
 use crate::gather::gather;
-use crate::{Shutdown, Stream, Tasks};
+use crate::{Body, Shutdown, Stream, Tasks, body};
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What the target's language adds to the header limit before it refuses.
 pub(super) const HEADER_SLACK: usize = 4096;
-/// Outgoing bytes an HTTP/2 stream may hold.
-const HTTP2_SEND_BUFFER: usize = 128 * 1024;
-/// Streams reset by the client and not yet seen by us, before the connection is given up (CVE-2023-44487).
-const PENDING_RESETS: usize = 256;
-/// Streams we reset because of the client's errors, before the connection is given up.
-const LOCAL_ERROR_RESETS: usize = 1024;
 
 /// What all connections of a server share.
 pub(super) struct Shared {
@@ -116,33 +107,9 @@ impl Connection {
     }
 
     async fn http2(self: Arc<Self>, stream: Stream, start: Bytes) {
-        let options = &self.shared.options;
-        let list_bytes = options.http2_header_list_bytes.unwrap_or_else(|| {
-            u32::try_from(options.max_header_bytes.saturating_add(HEADER_SLACK)).unwrap_or(u32::MAX)
-        });
-        let (io, _) = Counted::new(stream, start);
-        let mut builder = http2::Builder::new(TaskExecutor(self.shared.tasks.clone()));
-        builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(options.stream_window)
-            .initial_connection_window_size(options.connection_window)
-            .max_concurrent_streams(options.max_concurrent_streams)
-            .max_header_list_size(list_bytes)
-            .max_send_buf_size(HTTP2_SEND_BUFFER)
-            // gRPC servers give no date.
-            .auto_date_header(options.http1)
-            .max_pending_accept_reset_streams(PENDING_RESETS)
-            .max_local_error_reset_streams(LOCAL_ERROR_RESETS);
-        if let Some(keepalive) = options.http2_keepalive {
-            builder.keep_alive_interval(keepalive.interval).keep_alive_timeout(keepalive.timeout);
-        }
-        let for_requests = Arc::clone(&self);
-        let service = service_fn(move |request| {
-            let connection = Arc::clone(&for_requests);
-            async move { connection.answer(request).await }
-        });
+        let (io, arrivals) = Counted::new(stream, start);
         let (io, gathering) = gather(io);
-        let connection = gathering.drive(builder.serve_connection(TokioIo::new(io), service));
+        let connection = gathering.drive(Http2::new(&self, io, arrivals));
         self.until_done(connection, |driven| driven.get_mut().connection().graceful_shutdown()).await;
     }
 
@@ -176,18 +143,17 @@ impl Connection {
         }
     }
 
-    /// Answers one request, whatever the service does.
-    fn answer(&self, request: Request<Incoming>) -> Answering {
-        Answering::of(&self.shared.handler, self.told(request), None)
-    }
-
-    /// The request, which tells where it came from.
-    pub(super) fn told(&self, mut request: Request<Incoming>) -> Request<Incoming> {
+    /// Begins the answer to one request, whatever the service does.
+    pub(super) fn begin(&self, mut request: Request<Body>) -> Answer {
         request.extensions_mut().insert(self.info);
         if let Some(proof) = &self.proof {
             request.extensions_mut().insert(proof.peer.clone());
         }
-        request
+        let is_grpc = is_grpc(&request);
+        catch_unwind(AssertUnwindSafe(|| (self.shared.handler)(request))).unwrap_or_else(|_| {
+            tracing::error!(target: "dapr.runtime", "a request handler panicked before it began");
+            Box::pin(std::future::ready(Ok(failure(is_grpc))))
+        })
     }
 }
 
@@ -211,18 +177,19 @@ pub(super) fn joined(first: Bytes, second: Bytes) -> Bytes {
     if second.is_empty() { first } else { [first, second].concat().into() }
 }
 
-/// Runs what hyper spawns for HTTP/2 requests as tracked tasks.
-#[derive(Clone)]
-struct TaskExecutor(Tasks);
+pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
+    request.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
 
-impl<F> Executor<F> for TaskExecutor
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, future: F) {
-        drop(self.0.spawn("http2 stream", async move {
-            let _ = future.await;
-        }));
+pub(super) fn failure(is_grpc: bool) -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    if is_grpc {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert("grpc-status", HeaderValue::from_static("13"));
+        headers.insert("grpc-message", HeaderValue::from_static("internal error"));
+    } else {
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     }
+    response
 }

@@ -18,7 +18,7 @@ use super::header_timer::{Counted, HeaderTimer};
 use super::quiet::{Outcome, UntilQuiet};
 use super::upgrade::Asked;
 use super::{ServeOptions, tls};
-use crate::Stream;
+use crate::{Stream, body};
 
 /// Read and write buffer of a connection in use: enough for throughput, little enough for many streams.
 const BUFFER: usize = 64 * 1024;
@@ -50,7 +50,7 @@ impl Connection {
     }
 
     /// Serves requests until the connection is over or quiet.
-    async fn while_used(&self, stream: Stream, start: Bytes) -> Ended {
+    async fn while_used(self: &Arc<Self>, stream: Stream, start: Bytes) -> Ended {
         let (io, arrivals) = Counted::new(stream, start);
         let builder = builder(&self.shared.options, HeaderTimer { arrivals: arrivals.clone() });
         let asked = Asked::default();
@@ -91,7 +91,7 @@ impl Connection {
 
     /// Answers one request, or agrees to leave it for HTTP/2. Not once a stop was requested: a connection that has to end
     /// is not worth a new protocol.
-    fn answer_or_upgrade(&self, request: Request<Incoming>, asked: &Asked) -> Answering {
+    fn answer_or_upgrade(self: &Arc<Self>, request: Request<Incoming>, asked: &Asked) -> Answering {
         if self.shared.options.http2
             && !self.shared.shutdown.is_requested()
             && let Some(switching) = asked.accept(&request)
@@ -99,11 +99,8 @@ impl Connection {
             return Answering::ready(switching);
         }
         let is_urgent = self.shared.options.urgent.is_some_and(|is_urgent| is_urgent(request.uri().path()));
-        let request = self.told(request);
-        if is_urgent {
-            return Answering::of(&self.shared.handler, request, None);
-        }
-        Answering::in_turn(&self.shared, request)
+        let request = request.map(body::from_incoming);
+        if is_urgent { Answering::of(self, request, None) } else { Answering::in_turn(self, request) }
     }
 }
 

@@ -23,13 +23,13 @@ async fn start(options: ServeOptions) -> Server {
     let listener = listen::bind_tcp("a test", &host, 0).await.unwrap();
     let port = listener.address().port().unwrap();
     let (shutdown, tasks) = (Shutdown::new(), Tasks::new());
-    let service = service_fn(|request: Request<Incoming>| async move {
+    let service = service_fn(|request: Request<Body>| async move {
         let info = *request.extensions().get::<ConnectionInfo>().unwrap();
         match request.uri().path() {
             "/panic" => panic!("on purpose"),
             "/fail" => return Err(BoxError::from("on purpose")),
             "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
-            "/echo" => return Ok(Response::new(body::from_incoming(request.into_body()))),
+            "/echo" => return Ok(Response::new(request.into_body())),
             _ => {}
         }
         Ok(Response::new(body::full(format!("{:?} {}", request.version(), info.peer.is_some()))))
@@ -61,7 +61,7 @@ fn get(path: &str) -> Request<Body> {
     Request::get(format!("http://localhost{path}")).body(body::empty()).unwrap()
 }
 
-async fn text(response: Response<Incoming>) -> String {
+async fn text(response: Response<hyper::body::Incoming>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 

@@ -8,5 +8,6 @@ mod frames;
 mod hardening;
 mod quiet;
 mod server;
+mod streams;
 mod turns;
 mod upgrade;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use service::{BoxError, Host, ServeOptions, Shutdown, Tasks, body, listen, serve};
 
@@ -17,6 +16,8 @@ use crate::frames::{Peer, STATUS_200, get};
 
 /// Requests of `/together` that are answered together.
 pub(crate) const TOGETHER: usize = 300;
+/// Bytes of the answer to `/long`: more than a window.
+pub(crate) const LONG: usize = 300_000;
 
 /// What the handlers did.
 #[derive(Debug)]
@@ -47,28 +48,43 @@ pub(crate) struct Server {
 }
 
 /// `/` tells the version and the fields, `/echo` sends the body back, `/hang` never answers, `/slow` answers after
-/// 300 ms, `/endless` has a body without end, `/large` one of [`LARGE`] bytes; `/together`
-/// answers when [`TOGETHER`] are there.
+/// 300 ms, `/endless` has a body without end, `/large` one of [`LARGE`] bytes, `/of-http-1` has fields that only HTTP/1.1 may have.
+/// `/panic-when-dropped` never answers, and `/panic-in-body` begins to; `/together` answers when [`TOGETHER`] are there.
 pub(crate) async fn start(options: ServeOptions) -> Server {
     let listener = listen::bind_tcp("a test", &Host::parse("127.0.0.1").unwrap(), 0).await.unwrap();
     let port = listener.address().port().unwrap();
     let (shutdown, tasks, seen) = (Shutdown::new(), Tasks::new(), Arc::new(Seen::default()));
     let counted = Arc::clone(&seen);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<body::Body>| {
         let seen = Arc::clone(&counted);
-        async move { Ok::<_, BoxError>(Response::new(answer(request, seen).await)) }
+        async move {
+            let has_hop_fields = request.uri().path() == "/of-http-1";
+            let mut response = Response::new(answer(request, seen).await);
+            if has_hop_fields {
+                for (name, value) in [("connection", "x-hop"), ("x-hop", "1"), ("keep-alive", "5"), ("x-kept", "1")] {
+                    response.headers_mut().insert(name, http::HeaderValue::from_static(value));
+                }
+            }
+            Ok::<_, BoxError>(response)
+        }
     });
     tasks.spawn("server", serve(listener, service, options, shutdown.clone(), tasks.clone()));
     Server { port, shutdown, tasks, seen }
 }
 
-async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> body::Body {
+async fn answer(request: Request<body::Body>, seen: Arc<Seen>) -> body::Body {
     match request.uri().path() {
-        "/echo" => return body::from_incoming(request.into_body()),
+        "/echo" => return request.into_body(),
         "/hang" => {
             let _hanging = Hanging::new(seen);
             std::future::pending::<()>().await;
         }
+        "/panic-when-dropped" => {
+            let _panicking = (Hanging::new(seen), PanickingDrop);
+            std::future::pending::<()>().await;
+        }
+        "/long" => return body::full(vec![b'x'; LONG]),
+        "/panic-in-body" => return body::boxed(PanickingBody(false)),
         "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
         "/large" => return body::full(vec![b'x'; LARGE]),
         "/together" => {
@@ -94,6 +110,28 @@ impl Hanging {
 impl Drop for Hanging {
     fn drop(&mut self) {
         self.0.hanging.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+struct PanickingDrop;
+
+impl Drop for PanickingDrop {
+    #[expect(clippy::panic, reason = "what a handler might do")]
+    fn drop(&mut self) {
+        panic!("on purpose");
+    }
+}
+
+/// One piece, then a panic.
+struct PanickingBody(bool);
+
+impl http_body::Body for PanickingBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        assert!(!std::mem::replace(&mut self.0, true), "on purpose");
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))))
     }
 }
 

@@ -259,6 +259,14 @@ pub const GRPC_PROBE_LATENCY: Family = family(
     "Milliseconds per health probe of the app over gRPC.",
 );
 
+/// Errors that the API answered with; values: code, category.
+pub const ERROR_CODES: Family = family(
+    "dapr_error_code_total",
+    Kind::Counter,
+    &[APP_ID, "error_code", "category"],
+    "Errors that the API answered with, by code.",
+);
+
 const OPERATION_LABELS: &[&str] = &[APP_ID, "component", "namespace", "operation", "success"];
 
 /// Calls to a state component; values: component, namespace, operation, success.

@@ -123,3 +123,19 @@ fn the_series_of_the_reference_come_out() {
     let missing: Vec<String> = recorded.filter_map(series).filter(|series| !ours.contains(&**series)).collect();
     assert!(missing.is_empty(), "{}\nare not in\n{text}", missing.join("\n"));
 }
+
+#[test]
+fn errors_are_counted_by_code_where_that_is_asked_for() {
+    let asked = Metrics::configured("a", Settings { error_codes: true, ..Settings::default() });
+    for metrics in [Metrics::new("a", &[]), Metrics::off(), asked.clone()] {
+        let errors = ErrorCodes::new(&metrics);
+        errors.count("ERR_STATE_GET", "state");
+        errors.count("ERR_STATE_GET", "state");
+        assert_eq!(errors.is_on(), metrics.render().contains("dapr_error_code_total"));
+    }
+    let text = asked.render();
+    let line = text.lines().find(|line| line.starts_with("dapr_error_code_total{")).unwrap();
+    for part in ["app_id=\"a\"", "category=\"state\"", "error_code=\"ERR_STATE_GET\"", "} 2"] {
+        assert!(line.contains(part), "{line}");
+    }
+}

@@ -57,10 +57,13 @@ impl Invoker {
     }
 
     async fn to_named_app(&self, peer: Peer, mut request: Request<Body>) -> Response<Body> {
-        let named = self.named(request.headers());
-        let routed = match named {
+        let name = match named(request.headers()) {
+            Ok(name) => name,
+            Err(failure) => return answer(Err(failure)),
+        };
+        let routed = match self.target(&name) {
             Ok(Target::App { id, .. }) if id == self.parts.identity.app_id => {
-                stamp::receive_headers(request.headers_mut(), &peer, &id);
+                stamp::receive_headers(request.headers_mut(), &peer, id);
                 self.to_own_app(&peer, request).await
             }
             Ok(_) => Err(Failure::new(
@@ -76,17 +79,14 @@ impl Invoker {
         self.parts.tracing.next(SpanContext::from_grpc(headers).as_ref())
     }
 
-    fn named(&self, headers: &HeaderMap) -> Result<Target, Failure> {
-        let missing =
-            || Failure::plain("failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found");
-        let name = headers.get(&CALLEE).or_else(|| headers.get(&TARGET)).ok_or_else(missing)?;
-        let name = name.to_str().map_err(|_| missing())?;
+    fn target<'a>(&'a self, name: &'a str) -> Result<Target<'a>, Failure> {
         Ok(Target::parse(name, &self.parts.identity.namespace, |_| false)?)
     }
 
     /// The answer, and the way that a request to another sidecar went.
     async fn route(&self, mut request: Request<Body>) -> Result<(Response<Body>, Option<Hop>), Failure> {
-        let Target::App { id, namespace } = self.named(request.headers())? else {
+        let name = named(request.headers())?;
+        let Target::App { id, namespace } = self.target(&name)? else {
             return Err(Failure::plain("failed to proxy request: gRPC cannot be proxied to a URL"));
         };
         let own = &self.parts.identity;
@@ -95,11 +95,11 @@ impl Invoker {
             headers.remove(name);
         }
         headers.insert(CALLER, value(&own.app_id)?);
-        headers.insert(CALLEE, value(&id)?);
+        headers.insert(CALLEE, value(id)?);
         if !own.namespace.is_empty() {
             headers.insert(CALLER_NAMESPACE, value(&own.namespace)?);
         }
-        if self.is_own(&id, &namespace) {
+        if self.is_own(id, namespace) {
             // An app proves nothing to its own sidecar; the target holds such calls to the default action too.
             return Ok((self.to_own_app(&Peer::Unauthenticated, request).await?, None));
         }
@@ -109,8 +109,8 @@ impl Invoker {
         }
         let is_stream = is_stream(request.headers());
         let mut sent = None;
-        let response = self.to_sidecar((&id, &namespace), request, &mut sent).await;
-        let hop = sent.map(|started| Hop { app: id, started, is_stream });
+        let response = self.to_sidecar((id, namespace), request, &mut sent).await;
+        let hop = sent.map(|started| Hop { app: id.to_owned(), started, is_stream });
         Ok((answer(response), hop))
     }
 
@@ -160,6 +160,14 @@ impl Invoker {
             }
         }
     }
+}
+
+/// Whom a request names.
+fn named(headers: &HeaderMap) -> Result<String, Failure> {
+    let missing =
+        || Failure::plain("failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found");
+    let name = headers.get(&CALLEE).or_else(|| headers.get(&TARGET)).ok_or_else(missing)?;
+    Ok(name.to_str().map_err(|_| missing())?.to_owned())
 }
 
 fn value(text: &str) -> Result<HeaderValue, Failure> {

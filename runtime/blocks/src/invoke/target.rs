@@ -6,15 +6,15 @@ use call::Failure;
 
 /// Where a call goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum Target<'a> {
     /// An endpoint's name or an `http(s)://` URL.
-    Outside(String),
+    Outside(&'a str),
     /// An app of the fleet.
     App {
         /// App id.
-        id: String,
+        id: &'a str,
         /// Its namespace.
-        namespace: String,
+        namespace: &'a str,
     },
 }
 
@@ -36,23 +36,23 @@ impl From<InvalidTarget> for Failure {
     }
 }
 
-impl Target {
+impl<'a> Target<'a> {
     /// Reads a target as the target runtime does: `http://` and `https://` are URLs, a known endpoint wins over an app, and
     /// `id.namespace` names an app of another namespace.
     ///
     /// # Errors
     /// [`InvalidTarget`] when it is empty or has more than one dot.
-    pub fn parse(text: &str, namespace: &str, is_endpoint: impl Fn(&str) -> bool) -> Result<Self, InvalidTarget> {
+    pub fn parse(text: &'a str, namespace: &'a str, is_endpoint: impl Fn(&str) -> bool) -> Result<Self, InvalidTarget> {
         if text.is_empty() {
             return Err(InvalidTarget("app id is empty".into()));
         }
         if text.starts_with("http://") || text.starts_with("https://") || is_endpoint(text) {
-            return Ok(Self::Outside(text.to_owned()));
+            return Ok(Self::Outside(text));
         }
         let mut parts = text.split('.');
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(id), None, _) => Ok(Self::App { id: id.to_owned(), namespace: namespace.to_owned() }),
-            (Some(id), Some(other), None) => Ok(Self::App { id: id.to_owned(), namespace: other.to_owned() }),
+            (Some(id), None, _) => Ok(Self::App { id, namespace }),
+            (Some(id), Some(other), None) => Ok(Self::App { id, namespace: other }),
             _ => Err(InvalidTarget(format!("invalid app id {text}"))),
         }
     }
@@ -65,11 +65,11 @@ mod tests {
     #[test]
     fn a_target_is_an_app_a_namespaced_app_or_outside() {
         let endpoints = |name: &str| name == "github.api";
-        let app = |id: &str, namespace: &str| Ok(Target::App { id: id.into(), namespace: namespace.into() });
+        let app = |id: &'static str, namespace: &'static str| Ok(Target::App { id, namespace });
         assert_eq!(Target::parse("a", "n", endpoints), app("a", "n"));
         assert_eq!(Target::parse("a.m", "n", endpoints), app("a", "m"));
-        assert_eq!(Target::parse("github.api", "n", endpoints), Ok(Target::Outside("github.api".into())));
-        assert_eq!(Target::parse("https://x/y", "n", endpoints), Ok(Target::Outside("https://x/y".into())));
+        assert_eq!(Target::parse("github.api", "n", endpoints), Ok(Target::Outside("github.api")));
+        assert_eq!(Target::parse("https://x/y", "n", endpoints), Ok(Target::Outside("https://x/y")));
         assert!(Target::parse("a.b.c", "n", endpoints).is_err());
         assert!(Target::parse("", "n", endpoints).is_err());
     }

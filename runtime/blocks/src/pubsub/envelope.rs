@@ -2,7 +2,7 @@
 //! Called by publishing, once per message. Attributes, their order and their defaults are the target's.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,7 @@ use prost::Message as _;
 
 use super::canonical::{canonical, first_value, members};
 use super::content_type::Content;
+use super::date;
 use super::metadata;
 
 /// What metadata that stands for an attribute begins with.
@@ -22,6 +23,8 @@ const TYPE: &str = "com.dapr.event.sent";
 const SOURCE: &str = "Dapr";
 const CONTENT_TYPE: &str = "text/plain";
 const VERSION: &str = "1.0";
+/// When the year 10000 begins, in seconds since 1970.
+const YEAR_10000: u64 = 253_402_300_800;
 
 /// What an event is made from.
 pub(super) struct Draft<'a> {
@@ -185,6 +188,12 @@ fn member(out: &mut String, name: &str, value: impl FnOnce(&mut String)) {
 
 /// To the second, as the target writes times.
 fn rfc3339(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).ok().filter(|since| since.as_secs() < YEAR_10000);
+    since.map_or_else(|| uncommon(time), |since| date::written(since.as_secs()))
+}
+
+/// A time that is not of these ages.
+fn uncommon(time: SystemTime) -> String {
     let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::MAX);
     // Whole seconds, rounded down, are written without a fraction.
     let seconds = time.as_second() - i64::from(time.subsec_nanosecond() < 0);

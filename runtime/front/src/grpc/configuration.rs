@@ -3,12 +3,13 @@
 use blocks::configuration::{Change, Configuration, Error, Items, Request as Wanted, Subscription};
 use errors::ApiError;
 use tonic::codegen::BoxStream;
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 use wire::common::ConfigurationItem;
 use wire::runtime as v1;
 
 use super::stream;
 use crate::context::Requested;
+use crate::noted::Noted;
 
 pub(super) async fn get(
     configuration: &Configuration,
@@ -65,12 +66,15 @@ enum Stage {
 pub(super) fn unsubscribe(
     configuration: &Configuration,
     request: Request<v1::UnsubscribeConfigurationRequest>,
-) -> v1::UnsubscribeConfigurationResponse {
-    let message = match configuration.unsubscribe(&request.into_inner().id) {
-        Ok(()) => String::new(),
-        Err(error) => refusal(error).message().to_owned(),
-    };
-    v1::UnsubscribeConfigurationResponse { ok: message.is_empty(), message }
+) -> Response<v1::UnsubscribeConfigurationResponse> {
+    let error = configuration.unsubscribe(&request.into_inner().id).map_err(refusal).err();
+    let message = error.as_ref().map(|error| error.message().to_owned()).unwrap_or_default();
+    let mut response = Response::new(v1::UnsubscribeConfigurationResponse { ok: message.is_empty(), message });
+    // No error of the call, but one that is counted, as in the target.
+    if let Some(noted) = error.as_ref().and_then(Noted::of) {
+        response.extensions_mut().insert(noted);
+    }
+    response
 }
 
 fn items(items: Items) -> impl Iterator<Item = (String, ConfigurationItem)> {

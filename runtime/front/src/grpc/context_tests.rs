@@ -35,7 +35,7 @@ static WAITING: Mutex<Option<CancellationToken>> = Mutex::new(None);
 fn told(context: &CallContext) -> Error {
     let trace = context.trace.as_ref().map(|trace| (&*trace.parent, &*trace.state, &*trace.baggage));
     let left = context.deadline.map(|at| at.duration_since(tokio::time::Instant::now()).as_millis());
-    let here = context.cancel.as_ref().is_some_and(|cancel| !cancel.is_cancelled());
+    let here = context.cancel.is_possible() && !context.cancel.is_cancelled();
     Error::new(ErrorKind::Unavailable, format!("{trace:?} {left:?} {here}"))
 }
 
@@ -45,7 +45,7 @@ impl Backend for Probe {}
 impl StateStore for Probe {
     async fn get(&self, context: &CallContext, request: &GetRequest) -> Result<Option<Stored>, Error> {
         if request.key == "app||wait" {
-            *WAITING.lock().unwrap() = context.cancel.clone();
+            *WAITING.lock().unwrap() = context.cancel.token().cloned();
             std::future::pending::<()>().await;
         }
         Err(told(context))

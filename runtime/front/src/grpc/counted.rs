@@ -1,15 +1,20 @@
 //! What is counted of calls to the gRPC API. Called by the door, around each call of the Dapr service; calls that pass through are
 //! counted by `blocks::invoke`. Streams are not counted, as in the target.
 
+use std::error::Error as _;
 use std::time::Instant;
 
-use http::Request;
+use errors::ApiError;
 use http::uri::PathAndQuery;
+use http::{Request, Response};
 use service::{Body, Excess, Watch};
-use telemetry::metrics::GrpcServer;
+use telemetry::metrics::{ErrorCodes, GrpcServer};
+use tonic::Status;
+
+use crate::noted::Noted;
 
 /// Methods of more than one message.
-const STREAMS: [&str; 5] = [
+pub(super) const STREAMS: [&str; 5] = [
     "SubscribeConfigurationAlpha1",
     "SubscribeConfiguration",
     "SubscribeTopicEventsAlpha1",
@@ -34,6 +39,19 @@ impl Counting {
             return None;
         }
         Some(Self { counts: counts.clone(), method: method.clone(), excess: excess.clone(), started: Instant::now() })
+    }
+}
+
+/// Counts the error that an answer is, if it is one of the catalogue.
+pub(super) fn error(error_codes: &ErrorCodes, answer: &Response<Body>) {
+    if !error_codes.is_on() {
+        return;
+    }
+    let status = answer.extensions().get::<Status>();
+    let error = status.and_then(|status| status.source()?.downcast_ref::<ApiError>());
+    match error.and_then(ApiError::metric) {
+        Some((code, category)) => error_codes.count(code, category.label()),
+        None => Noted::count(answer.extensions(), error_codes),
     }
 }
 

@@ -127,7 +127,7 @@ impl v1::dapr_server::Dapr for Dapr {
         &self,
         request: Request<v1::UnsubscribeConfigurationRequest>,
     ) -> Answer<v1::UnsubscribeConfigurationResponse> {
-        Ok(Response::new(configuration::unsubscribe(&self.api.configuration, request)))
+        Ok(configuration::unsubscribe(&self.api.configuration, request))
     }
 
     async fn try_lock_alpha1(&self, request: Request<v1::TryLockRequest>) -> Answer<v1::TryLockResponse> {

@@ -40,7 +40,9 @@ pub(super) fn unsubscribe(api: &Api, request: &Routed) -> Response<Body> {
         // Not an error of the catalogue on the wire: its message stands in the answer, as in the target.
         Err(error @ Error::Unsubscribe { .. }) => {
             let error = refusal(error);
-            answer(errors::http::render(&error).status, &json!({ "message": error.message() }))
+            let mut response = answer(errors::http::render(&error).status, &json!({ "message": error.message() }));
+            respond::note(&error, &mut response);
+            response
         }
         Err(error) => respond::error(&refusal(error)),
     }

@@ -6,6 +6,8 @@ use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
 use service::Body;
 
+use crate::noted::Noted;
+
 /// 204.
 pub(super) fn empty() -> Response<Body> {
     let mut response = Response::new(service::body::empty());
@@ -40,5 +42,13 @@ pub(super) fn error(error: &ApiError) -> Response<Body> {
     if rendered.content_type.starts_with("text/") {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
+    note(error, &mut response);
     response
+}
+
+/// Says in a response which error it is, for the door, which counts it.
+pub(super) fn note(error: &ApiError, response: &mut Response<Body>) {
+    if let Some(noted) = Noted::of(error) {
+        response.extensions_mut().insert(noted);
+    }
 }

@@ -88,7 +88,7 @@ async fn a_call_ends_at_its_deadline() {
 async fn a_call_ends_when_its_caller_goes_away() {
     let (_probe, loaded) = loaded();
     let cancel = CancellationToken::new();
-    let context = CallContext { cancel: Some(cancel.clone()), ..CallContext::default() };
+    let context = CallContext { cancel: cancel.clone().into(), ..CallContext::default() };
     let pinned = loaded.pin().unwrap();
     let (result, ()) = tokio::join!(pinned.call(&context, "set", never), async { cancel.cancel() });
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Cancelled);

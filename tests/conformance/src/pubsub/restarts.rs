@@ -1,21 +1,25 @@
 //! A server that is killed and comes back. Each check has a server of its own.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use component::pubsub::Settlement;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Subject;
 use super::hearing::{Hearing, numbered, text};
 
 const PUBLISHERS: usize = 4;
 /// How long publishing may take to work again, on a machine that is busy with other servers.
-const PUBLISHES: Duration = Duration::from_secs(30);
+const PUBLISHES: Duration = Duration::from_secs(60);
 /// How long subscriptions may take to hear again there.
-const HEARS: Duration = Duration::from_secs(30);
+const HEARS: Duration = Duration::from_secs(60);
+/// Longer than any check.
+const LONGEST: Duration = Duration::from_secs(600);
 
 async fn publishes_again(subject: &Subject, said: &str) {
     let end = Instant::now() + PUBLISHES;
@@ -70,28 +74,25 @@ async fn publish_until(subject: Subject, number: usize, over: Arc<AtomicBool>) -
     acknowledged
 }
 
-/// Handles everything until nothing has come for a while after the end.
-async fn hear_until(mut hearing: Hearing, over: Arc<AtomicBool>) -> Vec<String> {
-    let mut heard = Vec::new();
+/// Handles everything, and notes it.
+async fn hear_all(mut hearing: Hearing, heard: watch::Sender<HashSet<String>>) {
     loop {
-        match hearing.next_within(Duration::from_secs(4)).await {
-            Some(delivery) => {
-                heard.push(text(&delivery));
-                // If it cannot be told, it comes again.
-                let _ = delivery.settle(Settlement::Ack).await;
-            }
-            None if over.load(Ordering::SeqCst) => return heard,
-            None => {}
-        }
+        let delivery = hearing.next_within(LONGEST).await.expect("the subscription goes on");
+        heard.send_modify(|heard| {
+            heard.insert(text(&delivery));
+        });
+        // If it cannot be told, it comes again.
+        let _ = delivery.settle(Settlement::Ack).await;
     }
 }
 
 pub(super) async fn nothing_acknowledged_is_lost_in_a_restart(subject: Subject) {
     let over = Arc::new(AtomicBool::new(false));
+    let (heard, mut hearing) = watch::channel(HashSet::new());
     let other = subject.another().await;
     let (mut publishers, mut hearings) = (JoinSet::new(), JoinSet::new());
     for own in [&subject, &other] {
-        hearings.spawn(hear_until(own.subscribe("flow").await, Arc::clone(&over)));
+        hearings.spawn(hear_all(own.subscribe("flow").await, heard.clone()));
     }
     for number in 0..PUBLISHERS {
         publishers.spawn(publish_until(subject.clone(), number, Arc::clone(&over)));
@@ -103,9 +104,12 @@ pub(super) async fn nothing_acknowledged_is_lost_in_a_restart(subject: Subject) 
     }
     over.store(true, Ordering::SeqCst);
     let acknowledged: Vec<String> = publishers.join_all().await.into_iter().flatten().collect();
-    let heard: std::collections::HashSet<String> = hearings.join_all().await.into_iter().flatten().collect();
-    let lost: Vec<_> = acknowledged.iter().filter(|said| !heard.contains(*said)).collect();
-    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
+    let complete = hearing.wait_for(|heard| acknowledged.iter().all(|said| heard.contains(said)));
+    if timeout(HEARS, complete).await.is_err() {
+        let heard = heard.borrow();
+        let lost: Vec<_> = acknowledged.iter().filter(|said| !heard.contains(*said)).collect();
+        panic!("{} of {} are not heard {HEARS:?} after the end: {lost:?}", lost.len(), acknowledged.len());
+    }
     assert!(acknowledged.len() > PUBLISHERS, "only {} were acknowledged", acknowledged.len());
 }
 
@@ -115,7 +119,7 @@ pub(super) async fn what_was_in_flight_in_a_restart_comes_again_or_was_settled(s
     let delivery = hearing.next().await;
     subject.ground.restart().await;
     publishes_again(&subject, "last").await;
-    let told = tokio::time::timeout(Duration::from_secs(5), delivery.settle(Settlement::Ack)).await;
+    let told = timeout(Duration::from_secs(5), delivery.settle(Settlement::Ack)).await;
     let heard = handles_until(&mut hearing, "last").await;
     if !matches!(told, Ok(Ok(()))) && !heard.contains(&"in flight".to_owned()) {
         handles_until(&mut hearing, "in flight").await;

@@ -47,6 +47,7 @@ mod state_values;
 mod streaming_bodies;
 mod streaming_subscribe;
 mod tokens;
+mod unary;
 
 use testkit::{App, Sidecar};
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use service::{Body, Health, Host, ServeOptions};
@@ -196,7 +195,7 @@ async fn server(answer: Option<&[u8]>, tasks: &Tasks) -> Server {
     let listener = service::listen::bind_tcp("a test", &Host::parse("127.0.0.1").unwrap(), 0).await.unwrap();
     let source = format!("http://{}/keys", listener.address());
     let (shown, counted) = (Arc::clone(&answer), Arc::clone(&asked));
-    let service = hyper::service::service_fn(move |_: Request<Incoming>| {
+    let service = hyper::service::service_fn(move |_: Request<Body>| {
         counted.fetch_add(1, Ordering::SeqCst);
         let shown = shown.lock().unwrap().clone();
         async move {

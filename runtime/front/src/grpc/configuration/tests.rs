@@ -86,9 +86,9 @@ async fn a_stream_starts_with_its_id_brings_changes_and_ends_when_it_is_let_go_o
     let next = stream.next().await.unwrap().unwrap();
     assert_eq!((&next.id, next.items["a"].value.as_str(), next.items["a"].version.as_str()), (&first.id, "1", "1"));
     let ending = || v1::UnsubscribeConfigurationRequest { id: first.id.clone(), ..Default::default() };
-    assert!(unsubscribe(&api, Request::new(ending())).ok);
+    assert!(unsubscribe(&api, Request::new(ending())).into_inner().ok);
     assert!(stream.next().await.is_none());
-    let again = unsubscribe(&api, Request::new(ending()));
+    let again = unsubscribe(&api, Request::new(ending())).into_inner();
     let said = format!("failed to unsubscribe to configuration request {}: subscription does not exist", first.id);
     assert_eq!((again.ok, again.message), (false, said));
 
