@@ -164,7 +164,7 @@ impl GrpcDoor {
                     watching.answer(response, limit)
                 });
             }
-            Taken::Parts(request) => request,
+            Taken::Parts(request) => *request,
         };
         let answer = self.generated.clone().call(request.map(|body| Messages::request(body, limit, excess.clone())));
         Box::pin(async move {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http::uri::{PathAndQuery, Scheme, Uri};
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -38,7 +38,8 @@ pub(super) async fn exchange(
     tasks: &Tasks,
 ) -> Result<Response<Body>, Refusal> {
     let (mut parts, mut body) = request.into_parts();
-    parts.extensions.clear();
+    // A table that was only emptied would be copied.
+    parts.extensions = Extensions::new();
     let mut uri = parts.uri.clone().into_parts();
     uri.scheme = Some(if is_secure { Scheme::HTTPS } else { Scheme::HTTP });
     uri.authority = Some(lease.0.authority.clone());

@@ -26,14 +26,15 @@ impl Invoker {
     pub async fn proxy(&self, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
         let watching = Watching::new(self.counts.proxied(&request, deadline));
-        deadline.keep(self.limited(request, watching, |request| self.route(request))).await
+        // Boxed, here and below: what holds a call until it is over would be moved as often as what calls it.
+        deadline.keep(Box::pin(self.limited(request, watching, |request| self.route(request)))).await
     }
 
     /// Passes a request of another sidecar to our app. It is never passed on further: this is no open relay.
     pub(super) async fn proxy_from_peer(&self, peer: Peer, request: Request<Body>) -> Response<Body> {
         let deadline = Deadline::of(request.headers());
         let call = |request| async { Ok((self.to_named_app(peer, request).await, None)) };
-        deadline.keep(self.limited(request, Watching::new(None::<Proxied>), call)).await
+        deadline.keep(Box::pin(self.limited(request, Watching::new(None::<Proxied>), call))).await
     }
 
     /// Holds both directions of a call to the message limit.
@@ -109,7 +110,7 @@ impl Invoker {
         }
         let is_stream = is_stream(request.headers());
         let mut sent = None;
-        let response = self.to_sidecar((id, namespace), request, &mut sent).await;
+        let response = Box::pin(self.to_sidecar((id, namespace), request, &mut sent)).await;
         let hop = sent.map(|started| Hop { app: id.to_owned(), started, is_stream });
         Ok((answer(response), hop))
     }
@@ -130,7 +131,7 @@ impl Invoker {
         if let Some(trace) = self.next_span(request.headers()) {
             trace.write_grpc(request.headers_mut());
         }
-        channel.proxy(request).await
+        Box::pin(channel.proxy(request)).await
     }
 
     /// The sidecar of another app; says when the request was sent. An address that cannot be reached is looked up once more; nothing was sent by then.

@@ -4,7 +4,7 @@ use testkit::{App, Authority, Note, NotesClient, Sidecar, echo, reply};
 use tonic::Request;
 use wire::common::http_extension::Verb;
 use wire::common::{HttpExtension, InvokeRequest, StateItem};
-use wire::runtime::{GetStateRequest, InvokeServiceRequest, SaveStateRequest};
+use wire::runtime::{GetStateRequest, InvokeServiceRequest, SaveStateRequest, UnsubscribeConfigurationRequest};
 
 use crate::pair;
 
@@ -294,4 +294,28 @@ async fn low_cardinality_and_patterns_of_a_configuration_are_obeyed() {
     assert!(count(&page, &format!("dapr_http_server_request_count{}", labels("", "200"))) >= 1, "{page}");
     assert!(!page.contains("dapr_http_server_response_count"), "{page}");
     assert!(page.contains("status=\"200\",le=\"50\"}") && !page.contains("status=\"200\",le=\"100\"}"), "{page}");
+}
+
+#[tokio::test]
+async fn errors_are_counted_by_code_where_a_configuration_asks_for_it() {
+    let app = App::http().start().await;
+    let asked = "metrics:\n  recordErrorCodes: true\n";
+    let sidecar = Sidecar::named("asked").app(&app).resource(STORE).configuration(asked).start().await;
+    let silent = Sidecar::named("silent").app(&app).resource(STORE).start().await;
+    for one in [&sidecar, &silent] {
+        one.get("/v1.0/state/nowhere/k").send().await;
+        one.get("/v1.0/state/nowhere/k").send().await;
+        one.get("/v1.0/state/store/k").send().await;
+        let wanted = GetStateRequest { store_name: "nowhere".to_owned(), key: "k".to_owned(), ..Default::default() };
+        one.dapr().await.get_state(wanted).await.unwrap_err();
+        let unknown = UnsubscribeConfigurationRequest { store_name: "c".to_owned(), id: "none".to_owned() };
+        assert!(!one.dapr().await.unsubscribe_configuration(unknown).await.unwrap().into_inner().ok);
+    }
+    let codes = |category: &str, code: &str| {
+        let labels = [("app_id", sidecar.id()), ("category", category), ("error_code", code)];
+        series("dapr_error_code_total", &labels)
+    };
+    counts(&sidecar, &codes("state", "ERR_STATE_STORE_NOT_FOUND"), 3).await;
+    counts(&sidecar, &codes("configuration", "ERR_CONFIGURATION_UNSUBSCRIBE"), 1).await;
+    assert!(!silent.metrics().await.contains("dapr_error_code_total"));
 }

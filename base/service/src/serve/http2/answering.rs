@@ -23,7 +23,7 @@ use crate::{Body, BoxError};
 const AHEAD: usize = 16 * 1024;
 
 /// What an answer over HTTP/2 must not have (RFC 9113 8.2.2), besides what `Connection` names.
-const OF_THE_CONNECTION: [HeaderName; 6] = [
+static OF_THE_CONNECTION: [HeaderName; 6] = [
     CONNECTION,
     TRANSFER_ENCODING,
     UPGRADE,
