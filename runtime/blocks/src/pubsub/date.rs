@@ -52,7 +52,7 @@ mod tests {
         let general = |seconds: u64| jiff::Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap().to_string();
         // Every day of eight centuries at another time, and the ends of the range.
         let days = (0..300_000_u64).map(|day| day * DAY + day * 7919 % DAY);
-        for seconds in days.chain([0, DAY - 1, 951_782_400, 4_107_542_399, 253_402_300_799]) {
+        for seconds in days.chain([0, DAY - 1, 951_782_400, 4_107_542_399, 253_402_207_200]) {
             assert_eq!(written(seconds), general(seconds), "{seconds}");
         }
     }

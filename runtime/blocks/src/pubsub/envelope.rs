@@ -23,8 +23,8 @@ const TYPE: &str = "com.dapr.event.sent";
 const SOURCE: &str = "Dapr";
 const CONTENT_TYPE: &str = "text/plain";
 const VERSION: &str = "1.0";
-/// When the year 10000 begins, in seconds since 1970.
-const YEAR_10000: u64 = 253_402_300_800;
+/// The last second that a general formatter knows, since 1970.
+const LAST: u64 = 253_402_207_200;
 
 /// What an event is made from.
 pub(super) struct Draft<'a> {
@@ -188,7 +188,7 @@ fn member(out: &mut String, name: &str, value: impl FnOnce(&mut String)) {
 
 /// To the second, as the target writes times.
 fn rfc3339(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).ok().filter(|since| since.as_secs() < YEAR_10000);
+    let since = time.duration_since(UNIX_EPOCH).ok().filter(|since| since.as_secs() <= LAST);
     since.map_or_else(|| uncommon(time), |since| date::written(since.as_secs()))
 }
 
