@@ -202,7 +202,7 @@ fn comparison_command() -> Command {
             Arg::new("bars")
                 .long("bars")
                 .action(ArgAction::SetTrue)
-                .help("Measures what the bars need for 2 s each, and says which are met; at least five rounds"),
+                .help("Measures what the bars need for 2 s each (5 s where a p99 counts), and says which are met; at least five rounds"),
         )
         .arg(file("json", "Writes all numbers there"))
         .arg(file("chart", "Writes an SVG chart of the CPU time for each call there"))

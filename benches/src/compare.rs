@@ -25,6 +25,8 @@ use crate::report;
 
 const WARM: Duration = Duration::from_millis(500);
 const PACED_CONNECTIONS: usize = 16;
+/// The hundredth of the calls that a p99 is about must be more than one hiccup of the machine.
+const FOR_TAIL: Duration = Duration::from_secs(5);
 /// After so long nobody wakes by himself any more.
 const SETTLE: Duration = Duration::from_secs(12);
 const DELIVERED_WITHIN: Duration = Duration::from_secs(30);
@@ -70,7 +72,11 @@ pub(crate) async fn run(fleet: &Fleet, plan: &Plan) -> anyhow::Result<bool> {
     let met = !plan.bars || bars::check(&mut results, &format!("{}/s", plan.rate), fleet.has_sentry());
     // Also when something stopped it: what was measured until then counts.
     write(plan, &results)?;
-    Ok(measured? && met)
+    let proven = measured?;
+    for troupe in stage.troupes {
+        troupe.end().await?;
+    }
+    Ok(proven && met)
 }
 
 fn write(plan: &Plan, results: &Results) -> anyhow::Result<()> {
@@ -223,7 +229,8 @@ fn loads(plan: &Plan, case: Case) -> Vec<Load> {
         duration: plan.duration,
         rate: 0.0,
     });
-    let paced = Load { connections: PACED_CONNECTIONS, duration: plan.duration, rate: plan.rate as f64 };
+    let duration = if plan.bars && bars::about_tail(case) { plan.duration.max(FOR_TAIL) } else { plan.duration };
+    let paced = Load { connections: PACED_CONNECTIONS, duration, rate: plan.rate as f64 };
     // How fast messages arrive shows only when they are published as fast as it goes.
     closed.chain((plan.rate > 0 && case.kind != Kind::Deliver).then_some(paced)).collect()
 }

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 
 use crate::process::Process;
 
+const ENDED_WITHIN: Duration = Duration::from_secs(20);
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const LOG_LINES: usize = 10;
 const STATE: &str = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: store}\nspec: {type: state.in-memory, version: v1}\n";
@@ -139,6 +140,17 @@ impl Sidecar {
         let lines: Vec<&str> = log.lines().rev().take(LOG_LINES).collect();
         let lines: Vec<&str> = lines.into_iter().rev().collect();
         format!("{} {state}; the end of its log:\n{}", self.app_id, lines.join("\n"))
+    }
+
+    /// Asks it to end, and kills it when it does not in time. One that counts what it does, for a build guided by that, writes its
+    /// counts when it ends.
+    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
+        let id = i32::try_from(self.child.id().context("it has ended by itself")?)?;
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGTERM)?;
+        match tokio::time::timeout(ENDED_WITHIN, self.child.wait()).await {
+            Ok(ended) => Ok(ended.map(|_| ())?),
+            Err(_) => self.stop().await,
+        }
     }
 
     /// Kills it and waits for its end.

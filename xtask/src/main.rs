@@ -11,6 +11,7 @@ mod gen_conformance;
 mod gen_errors;
 mod gen_wire;
 mod generate;
+mod release;
 mod servers;
 mod test;
 mod variables;
@@ -47,6 +48,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--check | --annotate PATH]",
         about: "count the instructions of the hot paths under callgrind and keep them; --check says which grew, --annotate where they go",
         run: counts::run,
+    },
+    Command {
+        name: "release",
+        arguments: "",
+        about: "build the release guided by a profile of the rig's work; needs llvm-profdata, half an hour of two cores",
+        run: release::run,
     },
     Command {
         name: "servers",

@@ -49,6 +49,11 @@ pub(crate) fn needs(case: Case, load: Load, way: &str) -> bool {
     }
 }
 
+/// Whether a bar is about the p99 of this case at a steady rate.
+pub(crate) fn about_tail(case: Case) -> bool {
+    matches!(case.kind, Kind::StateGet | Kind::StateSet | Kind::Publish)
+}
+
 /// Holds what was measured against bars 1 to 4; whether all were met. `paced` is the name of the paced load.
 pub(crate) fn check(results: &mut Results, paced: &str, with_mtls: bool) -> bool {
     let mtls = if with_mtls { "mTLS on" } else { "mTLS off" };

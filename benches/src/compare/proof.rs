@@ -38,11 +38,10 @@ const OWN_TYPES: &[&str] = &["state.embedded"];
 
 /// The metrics that count a case, and whether the callee counts them.
 fn families(case: Case) -> Vec<(&'static str, bool)> {
-    let door = match (case.protocol, case.kind) {
-        (Protocol::Grpc, _) => Some("dapr_grpc_io_server_completed_rpcs"),
-        (Protocol::Http, Kind::Invoke) => Some("dapr_http_server_request_count"),
-        // The target counts few of these at its HTTP door; the component's family counts all.
-        (Protocol::Http, _) => None,
+    let door = match case.protocol {
+        Protocol::Grpc => Some("dapr_grpc_io_server_completed_rpcs"),
+        // The target counts none of some and few of other calls at its HTTP door; the other families count all.
+        Protocol::Http => None,
     };
     let mut families = match case.kind {
         Kind::Invoke => vec![

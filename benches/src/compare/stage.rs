@@ -44,6 +44,21 @@ pub(crate) struct Troupe {
     pub(crate) subscribers: Vec<(Backend, AppProcess, Sidecar)>,
 }
 
+impl Troupe {
+    /// Ends its sidecars, one after the other; their apps stay until then.
+    ///
+    /// # Errors
+    /// When one has ended before.
+    pub(crate) async fn end(self) -> anyhow::Result<()> {
+        let subscribers = self.subscribers.into_iter().map(|(_, app, sidecar)| (Some(app), sidecar));
+        let all = [Some(self.caller), Some(self.callee), self.grpc_callee].into_iter().flatten();
+        for (_app, sidecar) in all.map(|sidecar| (None, sidecar)).chain(subscribers) {
+            sidecar.end().await?;
+        }
+        Ok(())
+    }
+}
+
 /// Where a call goes and whose CPU it takes.
 pub(crate) struct Way {
     /// `direct`, a proxy, or a side.
