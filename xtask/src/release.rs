@@ -24,7 +24,8 @@ const WORK: [(bool, &str, &str); 3] = [
     (true, "invoke-http,invoke-grpc,proxy-unary,proxy-stream", "1024"),
     (false, "invoke-http,proxy-unary,state-get-http,publish-http", "102400"),
 ];
-const LOADS: [&str; 10] = ["--connections", "16", "--rate", "1000", "--rounds", "1", "--seconds", "1", "--starts", "2"];
+const LOADS: [&str; 10] =
+    ["--connections", "16,256", "--rate", "1000", "--rounds", "1", "--seconds", "1", "--starts", "2"];
 
 /// Where things are made.
 struct Places {
