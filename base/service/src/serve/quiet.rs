@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::header_timer::Arrivals;
 
-/// A connection on which nothing came for so long, and at most twice as long, is quiet.
+/// A connection on which nothing came for so long, and at most twice as long, is quiet; later when it was in use for longer.
 pub(super) const MOMENT: Duration = Duration::from_millis(100);
 /// While a connection stays in use, the next look back is twice as far away, up to this. With many connections each look costs as
 /// much as a part of a call.
