@@ -3,10 +3,14 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Chosen by measurement (docs/decisions): a call through a sidecar makes some hundred small allocations.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// So long mimalloc keeps what was freed (docs/decisions): at a second, its own choice, a third of what many calls at a time take.
+const FREED_IS_KEPT: Duration = Duration::from_millis(50);
 
 /// The processes of the target that are roles of this executable but not built yet.
 const NOT_BUILT: [&str; 4] = ["placement", "scheduler", "operator", "injector"];
@@ -24,6 +28,7 @@ enum Role {
 }
 
 fn main() -> ExitCode {
+    footprint::give_back_after(FREED_IS_KEPT);
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     let program = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
     let program = Path::new(&program).file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! Gives back memory that only the start of a process needed. Called once by a role that has become ready and will mostly
-//! wait. It never touches what was ever written, only code and constants, which the kernel reads again from the
-//! executable when they are used.
+//! Keeps resident memory small: gives back what only the start of a process needed, called by a role that has become ready and
+//! will mostly wait, and has the allocator give back what was freed, called by the executable. It never touches what is in use.
 
 mod code;
+mod heap;
 
-pub use code::release_code;
+pub use code::{divide_code, release_code};
+pub use heap::give_back_after;

@@ -69,7 +69,7 @@ const RULES: &[Rule] = &[
     Rule { crates: "control/", may_use: &["base/", "contracts/"] },
     Rule { crates: "tools/cli", may_use: &["base/", "contracts/", "components/all", "components/api"] },
     Rule { crates: "tools/", may_use: &["base/", "contracts/"] },
-    Rule { crates: "bin", may_use: &["runtime/sidecar", "control/", "tools/", "base/service"] },
+    Rule { crates: "bin", may_use: &["runtime/sidecar", "control/", "tools/", "base/service", "base/footprint"] },
     Rule {
         crates: "tests/conformance",
         may_use: &["base/", "contracts/", "components/all", "components/api", "tests/servers", "tests/testkit"],

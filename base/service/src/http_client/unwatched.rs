@@ -27,7 +27,10 @@ use crate::{Body, Stream, Tasks};
 
 /// Connections to one server that may be idle.
 const MAX_IDLE: usize = 128;
-const SWEEP: Duration = Duration::from_secs(30);
+/// Between two looks at idle connections. One that nobody needed for so long is one of a burst that is over, and has 27 KB.
+const SWEEP: Duration = Duration::from_secs(5);
+/// So many stay all the same, until they time out.
+const KEPT: usize = 4;
 const HTTP_PORT: u16 = 80;
 
 /// The pool. A clone is the same pool.
@@ -260,10 +263,16 @@ impl Server {
         }
     }
 
-    /// Drops what the server closed and what was idle for too long; whether anything is left.
+    /// Drops what the server closed, what a burst left and what was idle for too long; whether anything is left.
     fn sweep(&self) -> bool {
         let mut idle = lock(&self.idle);
-        idle.retain_mut(|idle| idle.since.elapsed() <= IDLE_TIMEOUT && idle.connection.is_ready());
+        // The last are those that were used last.
+        let mut surplus = idle.len().saturating_sub(KEPT);
+        idle.retain_mut(|Idle { connection, since }| {
+            let limit = if surplus > 0 { SWEEP } else { IDLE_TIMEOUT };
+            surplus = surplus.saturating_sub(1);
+            since.elapsed() <= limit && connection.is_ready()
+        });
         idle.shrink_to_fit();
         !idle.is_empty()
     }

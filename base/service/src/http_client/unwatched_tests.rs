@@ -63,6 +63,35 @@ async fn calls_one_after_the_other_share_a_connection_and_carry_their_host() {
 }
 
 #[tokio::test]
+async fn what_a_burst_left_goes_when_nobody_needs_it_but_a_few_stay() {
+    let (listener, url) = server().await;
+    let (pool, tasks) = pool();
+    let serving = tasks.clone();
+    tasks.spawn("server", async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            serving.spawn("answer", async move {
+                read(&mut socket, "body").await;
+                socket.write_all(SHORT).await.unwrap();
+                drop(socket.read(&mut [0]).await);
+            });
+        }
+    });
+    let calls = (0..KEPT + 3).map(|_| async { pool.send(request(&url, "body")).await.unwrap() });
+    let answers = futures_util::future::join_all(calls).await;
+    for answer in answers {
+        whole(answer).await;
+    }
+    let server = Arc::clone(lock(&pool.0.servers).values().next().unwrap());
+    assert!(server.sweep());
+    assert_eq!(lock(&server.idle).len(), KEPT + 3);
+    let long_ago = Instant::now().checked_sub(SWEEP + Duration::from_millis(1)).unwrap();
+    lock(&server.idle).iter_mut().take(KEPT + 2).for_each(|idle| idle.since = long_ago);
+    assert!(server.sweep());
+    assert_eq!(lock(&server.idle).len(), KEPT);
+}
+
+#[tokio::test]
 async fn a_connection_that_was_closed_while_idle_costs_no_request() {
     let (listener, url) = server().await;
     let (pool, _) = pool();

@@ -12,8 +12,11 @@ use tokio::time::{Instant, Sleep};
 
 use super::header_timer::Arrivals;
 
-/// A connection on which nothing came for so long, and at most twice as long, is quiet.
+/// A connection on which nothing came for so long, and at most twice as long, is quiet; later when it was in use for longer.
 pub(super) const MOMENT: Duration = Duration::from_millis(100);
+/// While a connection stays in use, the next look back is twice as far away, up to this. With many connections each look costs as
+/// much as a part of a call.
+const LONGEST: Duration = Duration::from_millis(1600);
 
 /// How driving a connection ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,40 +27,47 @@ pub(super) enum Outcome {
     Quiet,
 }
 
+/// What a timer will look back at.
+struct Look {
+    /// The arrivals when it was set.
+    seen: u64,
+    /// How long it takes.
+    moment: Duration,
+}
+
 /// Drives a connection until it is over or quiet.
 pub(super) struct UntilQuiet<C> {
     /// The connection.
     pub(super) connection: C,
     arrivals: Arc<Arrivals>,
     /// Boxed: it is needed only once nothing has happened at least once.
-    timer: Option<(Pin<Box<Sleep>>, u64)>,
+    timer: Option<(Pin<Box<Sleep>>, Look)>,
 }
 
 impl<C> UntilQuiet<C> {
     pub(super) fn new(connection: C, arrivals: Arc<Arrivals>) -> Self {
         Self { connection, arrivals, timer: None }
     }
+}
 
-    /// Whether nothing has come since the timer was set, which ended.
-    fn poll_quiet(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let count = self.arrivals.count();
-        let (timer, seen) = match &mut self.timer {
-            // It has the waker of this task.
-            Some((timer, _)) if !timer.is_elapsed() => return Poll::Pending,
-            Some((_, seen)) if *seen == count => return Poll::Ready(()),
-            Some((timer, seen)) => {
-                timer.as_mut().reset(Instant::now() + MOMENT);
-                (timer, seen)
-            }
-            unset => {
-                let (timer, seen) = unset.insert((Box::pin(tokio::time::sleep(MOMENT)), count));
-                (timer, seen)
-            }
-        };
-        *seen = count;
-        // A task that has had its share would not be registered.
-        Pin::new(&mut tokio::task::unconstrained(timer.as_mut())).poll(context)
-    }
+/// Whether nothing has come since the timer was set, which ended.
+fn poll_quiet(timer: &mut Option<(Pin<Box<Sleep>>, Look)>, count: u64, context: &mut Context<'_>) -> Poll<()> {
+    let sleep = match timer {
+        // It has the waker of this task.
+        Some((sleep, _)) if !sleep.is_elapsed() => return Poll::Pending,
+        Some((_, look)) if look.seen == count => return Poll::Ready(()),
+        Some((sleep, look)) => {
+            *look = Look { seen: count, moment: LONGEST.min(look.moment * 2) };
+            sleep.as_mut().reset(Instant::now() + look.moment);
+            sleep
+        }
+        unset => {
+            let look = Look { seen: count, moment: MOMENT };
+            &mut unset.insert((Box::pin(tokio::time::sleep(MOMENT)), look)).0
+        }
+    };
+    // A task that has had its share would not be registered.
+    Pin::new(&mut tokio::task::unconstrained(sleep.as_mut())).poll(context)
 }
 
 impl<C, E> Future for UntilQuiet<C>
@@ -73,7 +83,46 @@ where
         if !self.arrivals.is_between_requests() {
             return Poll::Pending;
         }
-        ready!(self.poll_quiet(context));
+        let count = self.arrivals.count();
+        ready!(poll_quiet(&mut self.timer, count, context));
         Poll::Ready(Ok(Outcome::Quiet))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_stays_in_use_is_woken_ever_more_rarely_and_becomes_quiet_all_the_same() {
+        const STEP: Duration = Duration::from_millis(5);
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        let (mut timer, mut count, began) = (None, 0, Instant::now());
+        while began.elapsed() < MOMENT * 10 {
+            assert!(poll_quiet(&mut timer, count, &mut Context::from_waker(&waker)).is_pending());
+            count += 1;
+            tokio::time::sleep(STEP).await;
+        }
+        // After one moment, two more and four more.
+        assert!((1..=3).contains(&wakes.0.load(Ordering::Relaxed)), "{wakes:?}");
+        let quiet = async {
+            while poll_quiet(&mut timer, count, &mut Context::from_waker(&waker)).is_pending() {
+                tokio::time::sleep(STEP).await;
+            }
+        };
+        tokio::time::timeout(LONGEST * 2, quiet).await.unwrap();
     }
 }
