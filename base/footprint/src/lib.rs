@@ -4,5 +4,5 @@
 mod code;
 mod heap;
 
-pub use code::{divide_code, release_code};
+pub use code::release_code;
 pub use heap::give_back_after;

@@ -86,8 +86,8 @@ pub async fn run(
     Ok(())
 }
 
-fn give_back_memory(give_back: fn() -> std::io::Result<usize>) {
-    if let Err(error) = give_back() {
+fn give_back_memory() {
+    if let Err(error) = footprint::release_code() {
         tracing::debug!(target: "dapr.runtime", "memory of the start stays: {error}");
     }
 }
@@ -383,12 +383,12 @@ impl Running {
         let elapsed = started.elapsed().as_millis();
         tracing::info!(target: "dapr.runtime", "dapr initialized. Status: Running. Init Elapsed {elapsed}ms");
         self.ready.ready();
-        give_back_memory(footprint::release_code);
+        give_back_memory();
         let shutdown = role.shutdown.clone();
         role.tasks.spawn("footprint", async move {
             tokio::select! {
                 () = shutdown.requested() => {}
-                () = tokio::time::sleep(SETTLED) => give_back_memory(footprint::divide_code),
+                () = tokio::time::sleep(SETTLED) => give_back_memory(),
             }
         });
     }
