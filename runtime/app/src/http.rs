@@ -2,6 +2,7 @@
 
 mod counted;
 mod guarded;
+mod passed;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -97,18 +98,18 @@ impl HttpChannel {
     }
 
     /// Sends a call as an HTTP request. `slot` is held until the answer's body has been read.
-    pub(crate) async fn invoke(&self, call: Call, slot: Slot) -> Result<Answer, Failure> {
+    pub(crate) async fn invoke(&self, call: &mut Call, slot: Slot) -> Result<Answer, Failure> {
         self.invoke_with(call, slot, &HeaderMap::new()).await
     }
 
     /// As [`Self::invoke`], with headers that replace those of the call.
-    pub(crate) async fn invoke_with(&self, mut call: Call, slot: Slot, fixed: &HeaderMap) -> Result<Answer, Failure> {
-        let method = http_method(&call)?;
+    pub(crate) async fn invoke_with(&self, call: &mut Call, slot: Slot, fixed: &HeaderMap) -> Result<Answer, Failure> {
+        let method = http_method(call)?;
         let uri = self.uri(&call.method, call.query())?;
         let mut headers = HeaderMap::new();
         call::to_http_headers(&call.metadata, &mut headers)
             .map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
-        self.add_own_headers(&call, &mut headers)?;
+        self.add_own_headers(call, &mut headers)?;
         for (name, value) in fixed {
             headers.insert(name.clone(), value.clone());
         }
@@ -134,7 +135,8 @@ impl HttpChannel {
                 answer(response, *length).await
             }
             Some(pipeline) => {
-                let response = guarded::send(pipeline, &self.client, request, slot).await?;
+                // Boxed, since few sidecars have one and every call would carry the space for it.
+                let response = Box::pin(guarded::send(pipeline, &self.client, request, slot)).await?;
                 *length = guarded::announced(&response);
                 answer(response, *length).await
             }

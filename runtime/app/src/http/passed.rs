@@ -1,0 +1,93 @@
+//! A request that came over HTTP and goes on over HTTP, as it is. Called by the channel for servers outside. It must not look at
+//! headers one by one: who calls has left out what does not go on.
+
+use ::http::header::CONTENT_TYPE;
+use ::http::{HeaderMap, Method, Request, Response};
+use bytes::Bytes;
+use call::Failure;
+use service::Body;
+use tonic::Code;
+
+use super::{Held, HttpChannel, Sent, failure, guarded, read_short};
+
+impl HttpChannel {
+    /// Sends a request for a method, which is canonical, with headers that replace those it has. Of the answer, what belongs to one
+    /// hop is left out.
+    pub(crate) async fn pass(
+        &self,
+        mut request: Request<Body>,
+        method: &str,
+        fixed: &HeaderMap,
+    ) -> Result<Response<Body>, Failure> {
+        let verb = verb(request.method())?;
+        *request.uri_mut() = self.uri(method, request.uri().query().unwrap_or(""))?;
+        *request.method_mut() = verb;
+        *request.version_mut() = self.version;
+        for (name, value) in fixed {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
+        let (sent, mut length) = (Sent::count(&self.counts, &request), None);
+        let answered = self.exchanged(request, &mut length).await;
+        sent.answered(answered.as_ref().ok().map(|response| response.status().as_u16()), length);
+        answered
+    }
+
+    async fn exchanged(&self, request: Request<Body>, length: &mut Option<u64>) -> Result<Response<Body>, Failure> {
+        let Some(pipeline) = &self.pipeline else {
+            let response = self.client.send(request).await.map_err(failure)?;
+            let response = response.map(|body| Held::new(body, None));
+            *length = response.body().announced;
+            return passed_back(response, *length).await;
+        };
+        // Boxed, since few sidecars have one and every call would carry the space for it.
+        let response = Box::pin(guarded::send(pipeline, &self.client, request, None)).await?;
+        *length = guarded::announced(&response);
+        passed_back(response, *length).await
+    }
+}
+
+/// The method of a request; one that the target does not know becomes a POST.
+fn verb(method: &Method) -> Result<Method, Failure> {
+    match *method {
+        Method::CONNECT => Err(Failure::new(Code::InvalidArgument, "invalid HTTP verb")),
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::OPTIONS
+        | Method::TRACE
+        | Method::PATCH => Ok(method.clone()),
+        _ => Ok(Method::POST),
+    }
+}
+
+async fn passed_back<B>(response: Response<B>, announced: Option<u64>) -> Result<Response<Body>, Failure>
+where
+    B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<service::BoxError>,
+{
+    let (mut parts, body) = response.into_parts();
+    let body = match announced {
+        Some(length) if length <= call::SHORT => service::body::full(read_short(body).await?),
+        _ => service::body::boxed(body),
+    };
+    if !call::pass_on(&mut parts.headers, &[], true) {
+        parts.headers = changed(&parts.headers)?;
+    }
+    let mut response = Response::new(body);
+    *response.status_mut() = parts.status;
+    *response.headers_mut() = parts.headers;
+    Ok(response)
+}
+
+/// Headers of an answer that cannot pass as they are.
+fn changed(headers: &HeaderMap) -> Result<HeaderMap, Failure> {
+    let mut changed = HeaderMap::new();
+    call::to_http_headers(&call::from_http_headers(headers), &mut changed)
+        .map_err(|error| Failure::plain(error.to_string()))?;
+    if let Some(kind) = headers.get(CONTENT_TYPE).filter(|kind| kind.to_str().is_ok_and(|kind| !kind.is_empty())) {
+        changed.insert(CONTENT_TYPE, kind.clone());
+    }
+    Ok(changed)
+}
