@@ -12,8 +12,8 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use call::{Answer, Call, Failure};
 use foldhash::fast::RandomState;
 use loaded::Pipeline;
-use service::{Body, Tasks};
 use service::dial::Dialer;
+use service::{Body, Tasks};
 use telemetry::Metrics;
 use telemetry::metrics::HttpClient;
 
@@ -135,14 +135,24 @@ impl Endpoints {
     ///
     /// # Errors
     /// When the target is not known, or cannot be reached.
-    pub async fn pass(&self, target: &str, method: &str, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    pub async fn pass(
+        &self,
+        target: &str,
+        method: &str,
+        request: &mut Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
         if let Some(known) = self.named.get(target) {
             return known.channel.pass(request, method, &known.headers).await;
         }
         Box::pin(self.pass_to_url(target, method, request)).await
     }
 
-    async fn pass_to_url(&self, url: &str, method: &str, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    async fn pass_to_url(
+        &self,
+        url: &str,
+        method: &str,
+        request: &mut Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
         let base = parse(url).map_err(Failure::plain)?;
         let method = below(&base, method);
         self.url_client(base).pass(request, &method, &HeaderMap::new()).await

@@ -94,7 +94,8 @@ mod tests {
         "accept",
         "user-agent",
     ];
-    const VALUES: [&[u8]; 8] = [b"", b"a", b"b c", b"keep-alive", b"close", b"Keep-Alive, x-own", b"caf\xe9", "caf\u{e9}".as_bytes()];
+    const VALUES: [&[u8]; 8] =
+        [b"", b"a", b"b c", b"keep-alive", b"close", b"Keep-Alive, x-own", b"caf\xe9", "caf\u{e9}".as_bytes()];
 
     /// By way of metadata.
     fn detour(headers: &HeaderMap) -> HeaderMap {

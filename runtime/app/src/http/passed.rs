@@ -2,9 +2,10 @@
 //! headers one by one: who calls has left out what does not go on.
 
 use ::http::header::CONTENT_TYPE;
+use ::http::response::Parts;
 use ::http::{HeaderMap, Method, Request, Response};
-use bytes::Bytes;
 use call::Failure;
+use loaded::Pipeline;
 use service::Body;
 use tonic::Code;
 
@@ -12,10 +13,10 @@ use super::{Held, HttpChannel, Sent, failure, guarded, read_short};
 
 impl HttpChannel {
     /// Sends a request for a method, which is canonical, with headers that replace those it has. Of the answer, what belongs to one
-    /// hop is left out.
+    /// hop is left out. The request is lent: each function on its way would hold it.
     pub(crate) async fn pass(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         method: &str,
         fixed: &HeaderMap,
     ) -> Result<Response<Body>, Failure> {
@@ -26,23 +27,42 @@ impl HttpChannel {
         for (name, value) in fixed {
             request.headers_mut().insert(name.clone(), value.clone());
         }
-        let (sent, mut length) = (Sent::count(&self.counts, &request), None);
-        let answered = self.exchanged(request, &mut length).await;
+        let (sent, mut length) = (Sent::count(&self.counts, request), None);
+        let answered = match &self.pipeline {
+            None => self.passed(request, &mut length).await,
+            // Boxed, since few sidecars have one and every call would carry the space for it.
+            Some(pipeline) => Box::pin(self.guarded(pipeline, request, &mut length)).await,
+        };
         sent.answered(answered.as_ref().ok().map(|response| response.status().as_u16()), length);
         answered
     }
 
-    async fn exchanged(&self, request: Request<Body>, length: &mut Option<u64>) -> Result<Response<Body>, Failure> {
-        let Some(pipeline) = &self.pipeline else {
-            let response = self.client.send(request).await.map_err(failure)?;
-            let response = response.map(|body| Held::new(body, None));
-            *length = response.body().announced;
-            return passed_back(response, *length).await;
+    async fn passed(&self, request: &mut Request<Body>, length: &mut Option<u64>) -> Result<Response<Body>, Failure> {
+        let response = self.client.send(std::mem::take(request)).await.map_err(failure)?;
+        let (parts, body) = response.into_parts();
+        let mut body = Held::new(body, None);
+        *length = body.announced;
+        let body = match *length {
+            Some(length) if length <= call::SHORT => service::body::full(read_short(&mut body).await?),
+            _ => service::body::boxed(body),
         };
-        // Boxed, since few sidecars have one and every call would carry the space for it.
-        let response = Box::pin(guarded::send(pipeline, &self.client, request, None)).await?;
+        passed_back(parts, body)
+    }
+
+    async fn guarded(
+        &self,
+        pipeline: &Pipeline,
+        request: &mut Request<Body>,
+        length: &mut Option<u64>,
+    ) -> Result<Response<Body>, Failure> {
+        let response = guarded::send(pipeline, &self.client, std::mem::take(request), None).await?;
         *length = guarded::announced(&response);
-        passed_back(response, *length).await
+        let (parts, mut body) = response.into_parts();
+        let body = match *length {
+            Some(length) if length <= call::SHORT => service::body::full(read_short(&mut body).await?),
+            _ => body,
+        };
+        passed_back(parts, body)
     }
 }
 
@@ -62,16 +82,7 @@ fn verb(method: &Method) -> Result<Method, Failure> {
     }
 }
 
-async fn passed_back<B>(response: Response<B>, announced: Option<u64>) -> Result<Response<Body>, Failure>
-where
-    B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
-    B::Error: Into<service::BoxError>,
-{
-    let (mut parts, body) = response.into_parts();
-    let body = match announced {
-        Some(length) if length <= call::SHORT => service::body::full(read_short(body).await?),
-        _ => service::body::boxed(body),
-    };
+fn passed_back(mut parts: Parts, body: Body) -> Result<Response<Body>, Failure> {
     if !call::pass_on(&mut parts.headers, &[], true) {
         parts.headers = changed(&parts.headers)?;
     }

@@ -54,7 +54,11 @@ pub(super) fn invoke(api: &Api, mut request: Routed) -> Operating<'_> {
     // A body that is shorter or longer than announced is told apart on the way of every call.
     let is_sized = announced.is_none() || announced == request.body.size_hint().exact();
     if !is_sized || !api.invoker.passes(&hop.target, headers, trace.is_some()) {
-        return Box::pin(call(api, call_of(request, hop.method.clone(), trace), hop));
+        let mut call = call_of(request, hop.method.clone(), trace);
+        return Box::pin(async move {
+            let answered = api.invoker.invoke(&hop.target, &mut call).await;
+            hop.answer(answered.and_then(respond_with))
+        });
     }
     if let Some(trace) = trace {
         trace.write_http(headers);
@@ -63,7 +67,10 @@ pub(super) fn invoke(api: &Api, mut request: Routed) -> Operating<'_> {
     *passed.method_mut() = request.head.method;
     *passed.uri_mut() = request.head.uri;
     *passed.headers_mut() = request.head.headers;
-    Box::pin(pass(api, passed, hop))
+    Box::pin(async move {
+        let answered = api.invoker.pass(&hop.target, &hop.method, &mut passed).await;
+        hop.answer(answered)
+    })
 }
 
 /// What has to be known until the answer is there.
@@ -89,16 +96,6 @@ impl Hop {
         }
         response
     }
-}
-
-async fn call(api: &Api, mut call: Call, hop: Hop) -> Response<Body> {
-    let answered = api.invoker.invoke(&hop.target, &mut call).await;
-    hop.answer(answered.and_then(respond_with))
-}
-
-async fn pass(api: &Api, request: Request<Body>, hop: Hop) -> Response<Body> {
-    let answered = api.invoker.pass(&hop.target, &hop.method, request).await;
-    hop.answer(answered)
 }
 
 fn call_of(request: Routed, method: String, trace: Option<SpanContext>) -> Call {
@@ -204,7 +201,7 @@ fn find_target(decoded: &str, headers: &HeaderMap) -> Option<(String, String)> {
 /// As the method of `str`, for a text that begins with a slash: what the standard library prepares for any text costs more than
 /// to look at a path.
 fn split_once<'a>(text: &'a str, slashed: &str) -> Option<(&'a str, &'a str)> {
-    text.match_indices('/').find_map(|(at, _)| {
+    text.bytes().enumerate().filter(|(_, byte)| *byte == b'/').find_map(|(at, _)| {
         let (before, from) = text.split_at_checked(at)?;
         Some((before, from.strip_prefix(slashed)?))
     })
