@@ -64,11 +64,11 @@ impl HttpClient {
     ///
     /// # Errors
     /// When no answer came.
+    #[expect(clippy::manual_async_fn, reason = "an asynchronous function would hold the request twice")]
     pub fn send(
         &self,
         mut request: Request<Body>,
     ) -> impl Future<Output = Result<Response<Reply>, HttpClientError>> + Send {
-        // Not an asynchronous function: it would hold the request twice.
         async move {
             if let Some(plain) = &self.plain
                 && request.uri().scheme() == Some(&Scheme::HTTP)
