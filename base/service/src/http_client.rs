@@ -64,15 +64,21 @@ impl HttpClient {
     ///
     /// # Errors
     /// When no answer came.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Reply>, HttpClientError> {
-        if let Some(plain) = &self.plain
-            && request.uri().scheme() == Some(&Scheme::HTTP)
-        {
-            return plain.send(request).await;
+    #[expect(clippy::manual_async_fn, reason = "an asynchronous function would hold the request twice")]
+    pub fn send(
+        &self,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Reply>, HttpClientError>> + Send {
+        async move {
+            if let Some(plain) = &self.plain
+                && request.uri().scheme() == Some(&Scheme::HTTP)
+            {
+                return plain.send(&mut request).await;
+            }
+            // Boxed, since few requests come here and every caller would carry the space for it.
+            let sent = Box::pin(self.pooled.request(request)).await;
+            sent.map(|response| response.map(Reply::pooled)).map_err(|error| HttpClientError::from(&error))
         }
-        // Boxed, since few requests come here and every caller would carry the space for it.
-        let sent = Box::pin(self.pooled.request(request)).await;
-        sent.map(|response| response.map(Reply::pooled)).map_err(|error| HttpClientError::from(&error))
     }
 }
 

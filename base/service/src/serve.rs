@@ -8,6 +8,7 @@ mod gate;
 mod header_timer;
 mod http1;
 mod http2;
+mod last_piece;
 mod pressure;
 mod quiet;
 mod tls;
@@ -62,6 +63,8 @@ pub struct ServeOptions {
     pub urgent: Option<fn(&str) -> bool>,
     /// TLS on TCP connections, and nothing else on them. `None` (the default) is without TLS.
     pub tls: Option<ServerTls>,
+    /// Whether requests carry [`ConnectionInfo`] among their extensions. Default true; where nobody asks, a request is lighter without.
+    pub connection_info: bool,
 }
 
 impl Default for ServeOptions {
@@ -80,6 +83,7 @@ impl Default for ServeOptions {
             drain: Duration::from_secs(10),
             urgent: None,
             tls: None,
+            connection_info: true,
         }
     }
 }
@@ -93,7 +97,7 @@ pub struct Http2Keepalive {
     pub timeout: Duration,
 }
 
-/// Where a request came from. Every request carries it among its extensions.
+/// Where a request came from. Requests carry it among their extensions, unless the server's options say otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionInfo {
     /// The other end; `None` for unix domain sockets.

@@ -51,6 +51,7 @@ struct Ports {
     http: u16,
     grpc: u16,
     internal: u16,
+    metrics: u16,
 }
 
 impl Parties {
@@ -108,7 +109,8 @@ impl Parties {
             flag("app-port", port.to_string());
             flag("app-protocol", name.to_owned());
         }
-        line.extend(["--enable-metrics=false", "--enable-profiling=false"].map(str::to_owned));
+        flag("metrics-port", ports.metrics.to_string());
+        line.extend(["--metrics-listen-address=127.0.0.1", "--enable-profiling=false"].map(str::to_owned));
         let environment = Environment::from_pairs([("DAPR_HOST_IP", "127.0.0.1")]);
         let site = Site { working_directory: folder.to_owned(), user_id: 0, host: "counts".to_owned() };
         let parsed = sidecar::options::parse(line, &environment, &site);
@@ -161,5 +163,5 @@ fn free_ports() -> anyhow::Result<Ports> {
         held.push(listener);
         anyhow::Ok(port)
     };
-    Ok(Ports { http: free()?, grpc: free()?, internal: free()? })
+    Ok(Ports { http: free()?, grpc: free()?, internal: free()?, metrics: free()? })
 }

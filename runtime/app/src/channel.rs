@@ -161,14 +161,15 @@ impl Channel {
     ///
     /// # Errors
     /// When the app is not healthy, cannot be reached, or breaks off before its answer's head.
-    pub async fn invoke(&self, call: Call) -> Result<Answer, Failure> {
+    pub async fn invoke(&self, call: &mut Call) -> Result<Answer, Failure> {
         if !self.is_well() {
             return Err(Failure::new(Code::Internal, UNWELL));
         }
         let slot = self.slot().await;
         match &self.inner.kind {
             Kind::Http(channel) => channel.invoke(call, slot).await,
-            Kind::Grpc(channel) => channel.invoke(call, slot).await,
+            // Boxed: it is larger, and every call would carry the space for it.
+            Kind::Grpc(channel) => Box::pin(channel.invoke(call, slot)).await,
         }
     }
 

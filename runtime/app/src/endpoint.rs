@@ -2,17 +2,18 @@
 //!
 //! The app's own token is never sent to them. A name is resolved to its endpoint once, at load.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::http::uri::{Authority, Scheme};
-use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use call::{Answer, Call, Failure};
 use foldhash::fast::RandomState;
 use loaded::Pipeline;
-use service::Tasks;
 use service::dial::Dialer;
+use service::{Body, Tasks};
 use telemetry::Metrics;
 use telemetry::metrics::HttpClient;
 
@@ -119,16 +120,42 @@ impl Endpoints {
     ///
     /// # Errors
     /// When it is not known, or cannot be reached.
-    pub async fn invoke(&self, target: &str, call: Call) -> Result<Answer, Failure> {
+    pub async fn invoke(&self, target: &str, call: &mut Call) -> Result<Answer, Failure> {
         if let Some(known) = self.named.get(target) {
             return known.channel.invoke_with(call, None, &known.headers).await;
         }
         let base = parse(target).map_err(Failure::plain)?;
-        let mut call = call;
-        if !base.prefix.is_empty() {
-            call.method = format!("{}/{}", base.prefix, call.method.trim_start_matches('/'));
+        if let Cow::Owned(method) = below(&base, &call.method) {
+            call.method = method;
         }
         self.url_client(base).invoke(call, None).await
+    }
+
+    /// Passes a request on to an endpoint or URL as it is: to a method, which is canonical.
+    ///
+    /// # Errors
+    /// When the target is not known, or cannot be reached.
+    pub async fn pass(
+        &self,
+        target: &str,
+        method: &str,
+        request: &mut Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        if let Some(known) = self.named.get(target) {
+            return known.channel.pass(request, method, &known.headers).await;
+        }
+        Box::pin(self.pass_to_url(target, method, request)).await
+    }
+
+    async fn pass_to_url(
+        &self,
+        url: &str,
+        method: &str,
+        request: &mut Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        let base = parse(url).map_err(Failure::plain)?;
+        let method = below(&base, method);
+        self.url_client(base).pass(request, &method, &HeaderMap::new()).await
     }
 
     fn url_client(&self, base: Target) -> Arc<HttpChannel> {
@@ -152,6 +179,14 @@ impl EndpointSettings {
     fn channel(&self, dialer: Dialer, target: Target) -> HttpChannel {
         HttpChannel::new(dialer, target, false, self.max_headers, &self.tasks).behind(self.pipeline.clone())
     }
+}
+
+/// A method below the path of a URL.
+fn below<'a>(base: &Target, method: &'a str) -> Cow<'a, str> {
+    if base.prefix.is_empty() {
+        return Cow::Borrowed(method);
+    }
+    Cow::Owned(format!("{}/{}", base.prefix, method.trim_start_matches('/')))
 }
 
 fn parse(url: &str) -> Result<Target, String> {

@@ -51,7 +51,7 @@ impl GrpcChannel {
     }
 
     /// Calls `OnInvoke`. The whole body is one message; `slot` is held until the app has answered.
-    pub(crate) async fn invoke(&self, mut call: Call, slot: Slot) -> Result<Answer, Failure> {
+    pub(crate) async fn invoke(&self, call: &mut Call, slot: Slot) -> Result<Answer, Failure> {
         let data = service::body::read_bounded(call.payload.take(), self.max_message as u64)
             .await
             .map_err(|error| Failure::plain(error.to_string()))?;
@@ -61,10 +61,10 @@ impl GrpcChannel {
         call.write_trace_grpc(&mut headers);
         self.add_token(&mut headers);
         let message = InvokeRequest {
-            method: call.method,
-            data: Some(wire::Any { type_url: call.type_url, value: data }),
-            content_type: call.content_type,
-            http_extension: call.extension,
+            method: std::mem::take(&mut call.method),
+            data: Some(wire::Any { type_url: std::mem::take(&mut call.type_url), value: data }),
+            content_type: std::mem::take(&mut call.content_type),
+            http_extension: call.extension.take(),
         };
         let mut request = tonic::Request::new(message);
         *request.metadata_mut() = MetadataMap::from_headers(headers);

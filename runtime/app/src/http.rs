@@ -2,6 +2,7 @@
 
 mod counted;
 mod guarded;
+mod passed;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -97,18 +98,18 @@ impl HttpChannel {
     }
 
     /// Sends a call as an HTTP request. `slot` is held until the answer's body has been read.
-    pub(crate) async fn invoke(&self, call: Call, slot: Slot) -> Result<Answer, Failure> {
+    pub(crate) async fn invoke(&self, call: &mut Call, slot: Slot) -> Result<Answer, Failure> {
         self.invoke_with(call, slot, &HeaderMap::new()).await
     }
 
     /// As [`Self::invoke`], with headers that replace those of the call.
-    pub(crate) async fn invoke_with(&self, mut call: Call, slot: Slot, fixed: &HeaderMap) -> Result<Answer, Failure> {
-        let method = http_method(&call)?;
+    pub(crate) async fn invoke_with(&self, call: &mut Call, slot: Slot, fixed: &HeaderMap) -> Result<Answer, Failure> {
+        let method = http_method(call)?;
         let uri = self.uri(&call.method, call.query())?;
         let mut headers = HeaderMap::new();
         call::to_http_headers(&call.metadata, &mut headers)
             .map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
-        self.add_own_headers(&call, &mut headers)?;
+        self.add_own_headers(call, &mut headers)?;
         for (name, value) in fixed {
             headers.insert(name.clone(), value.clone());
         }
@@ -128,15 +129,25 @@ impl HttpChannel {
     async fn exchange(&self, request: Request<Body>, slot: Slot, length: &mut Option<u64>) -> Result<Answer, Failure> {
         match &self.pipeline {
             None => {
-                let response = self.client.send(request).await.map_err(failure)?;
-                let response = response.map(|body| Held::new(body, slot));
-                *length = response.body().announced;
-                answer(response, *length).await
+                let (parts, body) = self.client.send(request).await.map_err(failure)?.into_parts();
+                let mut body = Held::new(body, slot);
+                *length = body.announced;
+                let payload = match *length {
+                    Some(length) if length <= call::SHORT => Payload::Replayable(read_short(&mut body).await?),
+                    _ => Payload::Once(service::body::boxed(body)),
+                };
+                Ok(answer(parts, payload))
             }
             Some(pipeline) => {
-                let response = guarded::send(pipeline, &self.client, request, slot).await?;
+                // Boxed, since few sidecars have one and every call would carry the space for it.
+                let response = Box::pin(guarded::send(pipeline, &self.client, request, slot)).await?;
                 *length = guarded::announced(&response);
-                answer(response, *length).await
+                let (parts, mut body) = response.into_parts();
+                let payload = match *length {
+                    Some(length) if length <= call::SHORT => Payload::Replayable(read_short(&mut body).await?),
+                    _ => Payload::Once(body),
+                };
+                Ok(answer(parts, payload))
             }
         }
     }
@@ -324,33 +335,25 @@ impl http_body::Body for Sized {
     }
 }
 
-async fn answer<B>(response: ::http::Response<B>, announced: Option<u64>) -> Result<Answer, Failure>
-where
-    B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
-    B::Error: Into<service::BoxError>,
-{
-    let (mut parts, body) = response.into_parts();
-    let payload = match announced {
-        Some(length) if length <= call::SHORT => Payload::Replayable(read_short(body).await?),
-        _ => Payload::Once(service::body::boxed(body)),
-    };
+fn answer(mut parts: ::http::response::Parts, payload: Payload) -> Answer {
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     // The body is framed anew on every hop.
     parts.headers.remove(CONTENT_LENGTH);
     let headers = call::from_http_headers(&parts.headers);
-    Ok(Answer {
+    Answer {
         status: wire::internals::Status { code: i32::from(parts.status.as_u16()), ..Default::default() },
         headers,
         trailers: Metadata::new(),
         content_type,
         type_url: String::new(),
         payload,
-    })
+    }
 }
 
-async fn read_short<B>(body: B) -> Result<Bytes, Failure>
+/// Reads a body that is lent: a future that had it would be larger.
+async fn read_short<B>(body: &mut B) -> Result<Bytes, Failure>
 where
-    B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<service::BoxError>,
 {
     let read = service::read_bounded(body, call::SHORT).await;

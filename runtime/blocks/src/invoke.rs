@@ -8,6 +8,7 @@ mod counted;
 mod deadline;
 mod forwarded;
 mod inbound;
+mod outside;
 mod proxy;
 mod stamp;
 mod target;
@@ -101,7 +102,7 @@ impl Invoker {
     ///
     /// # Errors
     /// When the method or target is not one, or nobody answers.
-    pub async fn invoke(&self, target: &str, mut call: Call) -> Result<Answer, Failure> {
+    pub async fn invoke(&self, target: &str, call: &mut Call) -> Result<Answer, Failure> {
         if let Some(method) = changed(&call.method)? {
             call.method = method;
         }
@@ -116,7 +117,7 @@ impl Invoker {
         id == self.parts.identity.app_id && namespace == self.parts.identity.namespace
     }
 
-    async fn outside(&self, name: &str, mut call: Call) -> Result<Answer, Failure> {
+    async fn outside(&self, name: &str, call: &mut Call) -> Result<Answer, Failure> {
         stamp::strip(&mut call.metadata);
         let started = self.counts.sent(name);
         let answer = self.parts.endpoints.invoke(name, call).await;
@@ -124,7 +125,7 @@ impl Invoker {
         answer
     }
 
-    async fn own(&self, mut call: Call) -> Result<Answer, Failure> {
+    async fn own(&self, call: &mut Call) -> Result<Answer, Failure> {
         let Some(channel) = &self.parts.channel else {
             return Err(Failure::plain("cannot invoke local endpoint: app channel not initialized"));
         };
@@ -133,7 +134,7 @@ impl Invoker {
         channel.invoke(call).await
     }
 
-    async fn other(&self, id: &str, namespace: &str, mut call: Call) -> Result<Answer, Failure> {
+    async fn other(&self, id: &str, namespace: &str, call: &mut Call) -> Result<Answer, Failure> {
         stamp::strip(&mut call.metadata);
         stamp::caller(&mut call.metadata, &self.parts.identity, id);
         call::set(&mut call.metadata, "destination-app-id", id);
@@ -141,7 +142,7 @@ impl Invoker {
         call.stamp_trace();
         let mut attempt = 0;
         loop {
-            let failure = match self.attempt(id, namespace, &mut call).await {
+            let failure = match self.attempt(id, namespace, call).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };

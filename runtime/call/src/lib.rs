@@ -9,6 +9,7 @@ mod head;
 mod headers;
 mod metadata;
 mod names;
+mod pass_on;
 mod payload;
 mod request;
 mod timeout;
@@ -20,6 +21,7 @@ pub use headers::{
     InvalidHeader, from_grpc_headers, from_http_headers, to_grpc_headers, to_http_headers, to_invoke_service_headers,
 };
 pub use metadata::{Metadata, Name, Value, Values, first, is_grpc, remove_ignoring_case, set};
+pub use pass_on::pass_on;
 pub use payload::{Payload, SHORT};
 pub use request::{Call, Verb};
 pub use timeout::{MalformedTimeout, timeout};

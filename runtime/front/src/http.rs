@@ -127,6 +127,12 @@ impl HttpDoor {
         Self(Arc::new(Inner { api, routes, options, counts, error_codes }))
     }
 
+    /// Whether it asks where requests come from (`ConnectionInfo`).
+    #[must_use]
+    pub fn asks_for_connection(&self) -> bool {
+        self.0.options.pipeline.is_some()
+    }
+
     /// Answers one request.
     pub fn handle(&self, mut request: Request<Body>) -> impl Future<Output = Response<Body>> + Send + use<> {
         let door = Arc::clone(&self.0);
@@ -317,7 +323,7 @@ impl Inner {
             | Operation::SubtleSign
             | Operation::SubtleVerify => Box::pin(subtle::operate(api, operation, routed)),
             Operation::InvokeService | Operation::DeleteBulkState | Operation::SubscribeTopicEvents => {
-                Box::pin(invoke::invoke(api, routed))
+                invoke::invoke(api, routed)
             }
             Operation::ConverseAlpha1 => Box::pin(conversation::alpha1(api, routed)),
             Operation::ConverseAlpha2 => Box::pin(conversation::alpha2(api, routed)),

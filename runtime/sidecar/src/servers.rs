@@ -96,14 +96,20 @@ impl Serving<'_> {
 
     fn grpc_limits(&self) -> ServeOptions {
         let headers = (self.options.read_buffer_bytes.saturating_mul(GRPC_HEADER_FACTOR)).min(MAX_GRPC_HEADERS);
-        ServeOptions { http1: false, http2_header_list_bytes: u32::try_from(headers).ok(), ..self.limits() }
+        ServeOptions {
+            http1: false,
+            http2_header_list_bytes: u32::try_from(headers).ok(),
+            connection_info: false,
+            ..self.limits()
+        }
     }
 
     /// The HTTP API.
     pub(crate) fn http(&self, listener: Listener, door: &Arc<HttpDoor>) {
         tracing::info!(target: "dapr.runtime.http", "HTTP server listening on {}", listener.address());
         let urgent: Option<fn(&str) -> bool> = Some(|path| path.starts_with("/v1.0/healthz"));
-        let options = ServeOptions { http2: self.options.listen.h2c, urgent, ..self.limits() };
+        let connection_info = door.asks_for_connection();
+        let options = ServeOptions { http2: self.options.listen.h2c, urgent, connection_info, ..self.limits() };
         let door = Arc::clone(door);
         self.start("http api", listener, options, move |request| door.handle(request));
     }

@@ -159,10 +159,10 @@ impl Exchange {
     }
 
     /// Sends a request, and drives the connection until the head of the answer is there.
-    async fn answer(mut self, request: Request<Body>) -> Result<Response<Reply>, TrySendError<Request<Body>>> {
+    async fn answer(mut self, request: &mut Request<Body>) -> Result<Response<Reply>, TrySendError<Request<Body>>> {
         self.connection.ready().await;
         let Connection { sender, driver, quiet } = &mut self.connection;
-        let mut answer = pin!(sender.try_send_request(request));
+        let mut answer = pin!(sender.try_send_request(std::mem::take(request)));
         // The answer comes out of the connection while it is driven, and is asked for after that.
         let answered = poll_fn(|context| {
             quiet.drive(context, || {
@@ -182,12 +182,13 @@ impl Pool {
         Self(Arc::new(Inner { dialer, head, tasks, servers, sweeping, dropped }))
     }
 
-    /// Sends a request whose URL has an authority. One that a kept connection provably did not take is sent over another.
+    /// Sends a request whose URL has an authority, and leaves an empty one. One that a kept connection provably did not take is sent
+    /// over another.
     ///
     /// # Errors
     /// When no answer came.
-    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Reply>, HttpClientError> {
-        let server = self.prepare(&mut request)?;
+    pub(super) async fn send(&self, request: &mut Request<Body>) -> Result<Response<Reply>, HttpClientError> {
+        let server = self.prepare(request)?;
         loop {
             let kept = server.take();
             let is_kept = kept.is_some();
@@ -201,7 +202,7 @@ impl Pool {
                 Err(failed) => failed,
             };
             match failed.take_message() {
-                Some(untouched) if is_kept => request = untouched,
+                Some(untouched) if is_kept => *request = untouched,
                 _ => return Err(HttpClientError { message: chain(failed.error()), unsent: false }),
             }
         }

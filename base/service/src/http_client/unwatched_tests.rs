@@ -54,7 +54,7 @@ async fn calls_one_after_the_other_share_a_connection_and_carry_their_host() {
         heads
     });
     for _ in 0..3 {
-        assert_eq!(whole(pool.send(request(&url, "body")).await.unwrap()).await, b"ok");
+        assert_eq!(whole(pool.send(&mut request(&url, "body")).await.unwrap()).await, b"ok");
     }
     let heads = serving.await.unwrap();
     let host = url.trim_start_matches("http://").trim_end_matches("/a?b=c");
@@ -102,9 +102,9 @@ async fn a_connection_that_was_closed_while_idle_costs_no_request() {
             socket.write_all(SHORT).await.unwrap();
         }
     });
-    assert_eq!(whole(pool.send(request(&url, "body")).await.unwrap()).await, b"ok");
+    assert_eq!(whole(pool.send(&mut request(&url, "body")).await.unwrap()).await, b"ok");
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(whole(pool.send(request(&url, "body")).await.unwrap()).await, b"ok");
+    assert_eq!(whole(pool.send(&mut request(&url, "body")).await.unwrap()).await, b"ok");
     serving.await.unwrap();
 }
 
@@ -122,7 +122,7 @@ async fn a_connection_that_its_server_ends_with_the_answer_is_not_kept() {
         first
     });
     for _ in 0..2 {
-        assert_eq!(whole(pool.send(request(&url, "body")).await.unwrap()).await, b"ok");
+        assert_eq!(whole(pool.send(&mut request(&url, "body")).await.unwrap()).await, b"ok");
     }
     serving.await.unwrap();
 }
@@ -137,7 +137,7 @@ async fn a_server_that_hangs_up_on_a_request_gets_it_once() {
         drop(socket);
         tokio::time::timeout(Duration::from_millis(200), listener.accept()).await.is_err()
     });
-    let error = pool.send(request(&url, "body")).await.unwrap_err();
+    let error = pool.send(&mut request(&url, "body")).await.unwrap_err();
     assert!(!error.unsent, "{error:?}");
     assert!(serving.await.unwrap(), "it was sent again");
 }
@@ -153,7 +153,7 @@ async fn an_answer_that_nobody_reads_to_its_end_closes_its_connection() {
         let mut rest = Vec::new();
         socket.read_to_end(&mut rest).await.map(|_| rest.len()).unwrap_or_default()
     });
-    drop(pool.send(request(&url, "body")).await.unwrap());
+    drop(pool.send(&mut request(&url, "body")).await.unwrap());
     assert_eq!(serving.await.unwrap(), 0);
 }
 
@@ -176,7 +176,7 @@ async fn a_request_that_outlasts_its_answer_is_sent_to_its_end() {
         read(&mut socket, "0\r\n\r\n").await
     });
     more.send("first").await.unwrap();
-    let response = pool.send(Request::post(&url).body(crate::body::boxed(body)).unwrap()).await.unwrap();
+    let response = pool.send(&mut Request::post(&url).body(crate::body::boxed(body)).unwrap()).await.unwrap();
     assert_eq!(whole(response).await, b"ok");
     more.send("last").await.unwrap();
     drop(more);
@@ -193,7 +193,7 @@ async fn a_dropped_pool_leaves_no_task_behind() {
         socket.write_all(SHORT).await.unwrap();
         socket.read_u8().await.unwrap_err();
     });
-    assert_eq!(whole(pool.send(request(&url, "body")).await.unwrap()).await, b"ok");
+    assert_eq!(whole(pool.send(&mut request(&url, "body")).await.unwrap()).await, b"ok");
     assert_eq!(tasks.count(), 1, "the sweeper");
     drop(pool);
     tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await.unwrap();

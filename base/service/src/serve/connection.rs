@@ -19,6 +19,7 @@ use super::tls::{self, Proof, ServerTls};
 use super::upgrade;
 use super::{Answer, ConnectionInfo, Handler, ServeOptions};
 use crate::gather::gather;
+use crate::woken::WhenWoken;
 use crate::{Body, Shutdown, Stream, Tasks};
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 3.4).
@@ -121,10 +122,13 @@ impl Connection {
     {
         let mut connection = pin!(connection);
         let (shutdown, drain) = (&self.shared.shutdown, self.shared.options.drain);
+        // Asked for when it was woken itself, and not with every wake of a busy connection.
+        let stopped = pin!(self.stopped());
+        let mut stopped = WhenWoken::new(stopped);
         let mut ended = tokio::select! {
+            biased;
             ended = &mut connection => Some(ended),
-            () = shutdown.requested() => None,
-            () = tls::end(self.proof.as_ref()) => None,
+            () = &mut stopped => None,
         };
         if ended.is_none() {
             finish(connection.as_mut());
@@ -142,6 +146,14 @@ impl Connection {
         }
     }
 
+    /// Waits until the connection has to end: a stop is requested, or it has to be proven again.
+    async fn stopped(&self) {
+        tokio::select! {
+            () = self.shared.shutdown.requested() => {}
+            () = tls::end(self.proof.as_ref()) => {}
+        }
+    }
+
     /// Begins the answer to one request, whatever the service does.
     pub(super) fn begin(&self, request: Request<Body>) -> Answer {
         answer::begin(&self.shared.handler, self.told(request))
@@ -149,7 +161,9 @@ impl Connection {
 
     /// The request, which tells where it came from.
     pub(super) fn told(&self, mut request: Request<Body>) -> Request<Body> {
-        request.extensions_mut().insert(self.info);
+        if self.shared.options.connection_info {
+            request.extensions_mut().insert(self.info);
+        }
         if let Some(proof) = &self.proof {
             request.extensions_mut().insert(proof.peer.clone());
         }

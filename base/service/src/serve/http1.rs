@@ -15,10 +15,11 @@ use tokio::io::AsyncWriteExt as _;
 use super::answer::Answering;
 use super::connection::{Connection, HEADER_SLACK, joined};
 use super::header_timer::{Counted, HeaderTimer};
+use super::last_piece::Wakes;
 use super::quiet::{Outcome, UntilQuiet};
 use super::upgrade::Asked;
 use super::{ServeOptions, tls};
-use crate::{Stream, body};
+use crate::Stream;
 
 /// Read and write buffer of a connection in use: enough for throughput, little enough for many streams.
 const BUFFER: usize = 64 * 1024;
@@ -53,9 +54,9 @@ impl Connection {
     async fn while_used(&self, stream: Stream, start: Bytes) -> Ended {
         let (io, arrivals) = Counted::new(stream, start);
         let builder = builder(&self.shared.options, HeaderTimer { arrivals: arrivals.clone() });
-        let asked = Asked::default();
-        let service = service_fn(|request| self.answer_or_upgrade(request, &asked));
-        let mut driven = UntilQuiet::new(builder.serve_connection(TokioIo::new(io), service), arrivals);
+        let (asked, wakes) = (Asked::default(), Wakes::new());
+        let service = service_fn(|request| self.answer_or_upgrade(request, (&asked, &wakes)));
+        let mut driven = UntilQuiet::new(builder.serve_connection(TokioIo::new(io), service), arrivals, &wakes);
         let outcome =
             self.until_done(&mut driven, |driven| Pin::new(&mut driven.get_mut().connection).graceful_shutdown());
         let Some(outcome) = outcome.await else { return Ended::Over };
@@ -91,7 +92,7 @@ impl Connection {
 
     /// Answers one request, or agrees to leave it for HTTP/2. Not once a stop was requested: a connection that has to end
     /// is not worth a new protocol.
-    fn answer_or_upgrade(&self, request: Request<Incoming>, asked: &Asked) -> Answering {
+    fn answer_or_upgrade(&self, request: Request<Incoming>, (asked, wakes): (&Asked, &Wakes)) -> Answering {
         if self.shared.options.http2
             && !self.shared.shutdown.is_requested()
             && let Some(switching) = asked.accept(&request)
@@ -99,7 +100,7 @@ impl Connection {
             return Answering::ready(switching);
         }
         let is_urgent = self.shared.options.urgent.is_some_and(|is_urgent| is_urgent(request.uri().path()));
-        let request = self.told(request.map(body::from_incoming));
+        let request = self.told(request.map(|body| wakes.body(body)));
         if is_urgent {
             return Answering::of(&self.shared.handler, request, None);
         }

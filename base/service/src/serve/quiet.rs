@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use super::header_timer::Arrivals;
+use super::last_piece::Wakes;
 
 /// A connection on which nothing came for so long, and at most twice as long, is quiet; later when it was in use for longer.
 pub(super) const MOMENT: Duration = Duration::from_millis(100);
@@ -36,17 +37,18 @@ struct Look {
 }
 
 /// Drives a connection until it is over or quiet.
-pub(super) struct UntilQuiet<C> {
+pub(super) struct UntilQuiet<'a, C> {
     /// The connection.
     pub(super) connection: C,
     arrivals: Arc<Arrivals>,
+    wakes: &'a Wakes,
     /// Boxed: it is needed only once nothing has happened at least once.
     timer: Option<(Pin<Box<Sleep>>, Look)>,
 }
 
-impl<C> UntilQuiet<C> {
-    pub(super) fn new(connection: C, arrivals: Arc<Arrivals>) -> Self {
-        Self { connection, arrivals, timer: None }
+impl<'a, C> UntilQuiet<'a, C> {
+    pub(super) fn new(connection: C, arrivals: Arc<Arrivals>, wakes: &'a Wakes) -> Self {
+        Self { connection, arrivals, wakes, timer: None }
     }
 }
 
@@ -70,14 +72,15 @@ fn poll_quiet(timer: &mut Option<(Pin<Box<Sleep>>, Look)>, count: u64, context: 
     Pin::new(&mut tokio::task::unconstrained(sleep.as_mut())).poll(context)
 }
 
-impl<C, E> Future for UntilQuiet<C>
+impl<C, E> Future for UntilQuiet<'_, C>
 where
     C: Future<Output = Result<(), E>> + Unpin,
 {
     type Output = Result<Outcome, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(context) {
+        let this = &mut *self;
+        if let Poll::Ready(ended) = this.wakes.poll(context, |context| Pin::new(&mut this.connection).poll(context)) {
             return Poll::Ready(ended.map(|()| Outcome::Over));
         }
         if !self.arrivals.is_between_requests() {

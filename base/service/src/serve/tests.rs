@@ -1,5 +1,6 @@
 //! What the accept loop promises, over real sockets.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use http_body_util::BodyExt;
@@ -225,5 +226,63 @@ async fn bodies_stream_through_in_both_protocols() {
             server.http2().await.send_request(request).await.unwrap()
         };
         assert_eq!(text(response).await, content);
+    }
+}
+
+/// Answers with the body of the request once it was read and a moment has passed; counts how often it is polled.
+async fn polled(polls: &Arc<AtomicUsize>) -> Server {
+    let host = Host::parse("127.0.0.1").unwrap();
+    let listener = listen::bind_tcp("a test", &host, 0).await.unwrap();
+    let port = listener.address().port().unwrap();
+    let (shutdown, tasks) = (Shutdown::new(), Tasks::new());
+    let polls = Arc::clone(polls);
+    let service = service_fn(move |request: Request<Body>| {
+        let polls = Arc::clone(&polls);
+        let mut handled = Box::pin(async move {
+            let content = request.into_body().collect().await?.to_bytes();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok::<_, BoxError>(Response::new(body::full(content)))
+        });
+        std::future::poll_fn(move |context| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            handled.as_mut().poll(context)
+        })
+    });
+    tasks.spawn("server", serve(listener, service, ServeOptions::default(), shutdown.clone(), tasks.clone()));
+    Server { port, shutdown, tasks }
+}
+
+#[tokio::test]
+async fn taking_the_last_piece_of_a_body_has_nobody_polled_again() {
+    let polls = Arc::default();
+    let server = polled(&polls).await;
+    let mut stream = server.connect().await;
+    for round in 1..=2 {
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello").await.unwrap();
+        let mut answer = vec![0_u8; 1024];
+        let length = within(stream.read(&mut answer)).await.unwrap();
+        assert!(answer[..length].ends_with(b"\r\n\r\nhello"));
+        assert_eq!(polls.load(Ordering::Relaxed), 2 * round, "once at the start, once when the moment has passed");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_is_read_to_its_end() {
+    let server = polled(&Arc::default()).await;
+    for head in ["content-length: 6\r\n\r\n", "transfer-encoding: chunked\r\n\r\n"] {
+        let mut stream = server.connect().await;
+        let pieces = if head.starts_with("content") {
+            ["ab", "cd", "ef"]
+        } else {
+            ["2\r\nab\r\n", "2\r\ncd\r\n", "2\r\nef\r\n0\r\n\r\n"]
+        };
+        stream.write_all(format!("POST / HTTP/1.1\r\nhost: x\r\n{head}").as_bytes()).await.unwrap();
+        for piece in pieces {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stream.write_all(piece.as_bytes()).await.unwrap();
+        }
+        let mut answer = vec![0_u8; 1024];
+        let length = within(stream.read(&mut answer)).await.unwrap();
+        assert!(answer[..length].ends_with(b"\r\n\r\nabcdef"), "{head}");
     }
 }

@@ -49,7 +49,7 @@ async fn send(channel: &Channel, store: &str, key: &str, body: Bytes) -> Result<
     if key.split('/').any(|segment| matches!(segment, "." | "..")) {
         return Err(format!("the key {key:?} leads out of its path"));
     }
-    let call = Call {
+    let mut call = Call {
         method: format!("/configuration/{store}/{key}"),
         extension: Some(HttpExtension { verb: Verb::Post as i32, querystring: String::new() }),
         content_type: "application/json".to_owned(),
@@ -58,7 +58,7 @@ async fn send(channel: &Channel, store: &str, key: &str, body: Bytes) -> Result<
         trace: None,
         payload: Payload::Replayable(body),
     };
-    let answer = channel.invoke(call).await.map_err(|failure| failure.to_string())?;
+    let answer = channel.invoke(&mut call).await.map_err(|failure| failure.to_string())?;
     let (status, well) = (answer.status.code, matches!(answer.status.code, 0 | 200..=299));
     // Whether the answer can be read to its end changes nothing: the app has the change.
     let _ = service::read_bounded(answer.payload.into_body(), MAX_ANSWER).await;

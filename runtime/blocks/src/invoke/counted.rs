@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use call::{Answer, Failure};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use security::Peer;
 use service::{Body, Watch};
 use telemetry::Metrics;
@@ -36,6 +36,13 @@ impl Counts {
     pub(super) fn answer(&self, target: &str, started: Option<Instant>, answer: &Result<Answer, Failure>) {
         if let (Some(started), Ok(answer)) = (started, answer) {
             self.invocations.answer(target, answer.status.code, started.elapsed());
+        }
+    }
+
+    /// Counts the response to a request that was passed on, if there is one.
+    pub(super) fn response(&self, target: &str, started: Option<Instant>, response: &Result<Response<Body>, Failure>) {
+        if let (Some(started), Ok(response)) = (started, response) {
+            self.invocations.answer(target, i32::from(response.status().as_u16()), started.elapsed());
         }
     }
 

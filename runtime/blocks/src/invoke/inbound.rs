@@ -22,7 +22,7 @@ impl Inbound for Invoker {
         stamp::receive(&mut call.metadata, &peer, &self.parts.identity.app_id);
         let caller = call::first(&call.metadata, stamp::CALLER).unwrap_or("unknown");
         let received = self.counts.invocations.received(caller);
-        let answer = channel.invoke(call).await;
+        let answer = channel.invoke(&mut call).await;
         received.answered(answer.as_ref().map_or(Code::Internal as i32, |answer| answer.status.code));
         answer.map_err(|failure| Failure::new(Code::Internal, format!("error invoking app channel: {failure}")))
     }

@@ -75,8 +75,8 @@ async fn verbs_and_letter_case_count_as_the_app_speaks() {
 async fn calls_of_the_own_app_are_held_as_the_target_holds_them() {
     let sidecar = Sidecar::of_grpc_app(&list("deny", "allow", Vec::new())).await;
     let head = prost::Message::encode_to_vec(&crate::sidecar::head("x", &[("x-any", "thing")]));
-    let call = <call::CallHead as prost::Message>::decode(&*head).unwrap().into_call(None).unwrap();
-    sidecar.invoker.invoke("callee", call).await.unwrap();
+    let mut call = <call::CallHead as prost::Message>::decode(&*head).unwrap().into_call(None).unwrap();
+    sidecar.invoker.invoke("callee", &mut call).await.unwrap();
     assert_eq!(sidecar.seen(), ["x"]);
     let request = http::Request::builder().uri("/x.Y/Z").header("dapr-app-id", "callee");
     let mut request = request.body(service::body::empty()).unwrap();

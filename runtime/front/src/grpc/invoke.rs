@@ -22,7 +22,7 @@ pub(super) async fn invoke_service(
     let message = message.unwrap_or_default();
     let trace = api.invoker.tracing().next(SpanContext::from_grpc(&headers).as_ref());
     let data = message.data.unwrap_or_default();
-    let call = Call {
+    let mut call = Call {
         method: message.method,
         extension: message.http_extension,
         content_type: message.content_type,
@@ -31,7 +31,7 @@ pub(super) async fn invoke_service(
         trace,
         payload: Payload::Replayable(data.value),
     };
-    match api.invoker.invoke(&id, call).await {
+    match api.invoker.invoke(&id, &mut call).await {
         Ok(answer) => respond(api, &id, answer).await,
         Err(failure) => Err(refused(&id, &failure)),
     }

@@ -1,18 +1,21 @@
 //! Service invocation over HTTP: `/v1.0/invoke/{id}/method/{path}`, the `dapr-app-id` header, the basic-auth form, and
 //! every path that is no other API.
 
+use std::future::ready;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use call::{Answer, Call, Failure, Payload, Verb};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::Body as _;
 use security::path;
 use service::Body;
 use telemetry::trace::SpanContext;
 use tonic::Code;
 use wire::common::HttpExtension;
 
-use super::{Routed, respond};
+use super::{Operating, Routed, respond};
 use crate::Api;
 
 const APP_ID: HeaderName = HeaderName::from_static("dapr-app-id");
@@ -26,35 +29,77 @@ pub(super) fn log_name(request: &Request<Body>) -> String {
     }
 }
 
-pub(super) async fn invoke(api: &Api, request: Routed) -> Response<Body> {
+/// Not an asynchronous function: what is found here is not kept by the future of the call, which is one of two.
+pub(super) fn invoke(api: &Api, mut request: Routed) -> Operating<'_> {
     let Ok(decoded) = path::decode(request.uri.path()) else {
-        return respond::text(StatusCode::BAD_REQUEST, "400 Bad Request: the path has an invalid escape");
+        let refused = respond::text(StatusCode::BAD_REQUEST, "400 Bad Request: the path has an invalid escape");
+        return Box::pin(ready(refused));
     };
     let Some((target, method)) = find_target(&decoded, &request.headers) else {
-        return respond::error(&errors::direct_invoke_no_app_id());
+        return Box::pin(ready(respond::error(&errors::direct_invoke_no_app_id())));
     };
-    if announced_length(&request.headers).is_some_and(|length| length > api.limits.max_body) {
-        return failed(&target, &Failure::plain("stream too large"));
+    let announced = announced_length(&request.headers);
+    if announced.is_some_and(|length| length > api.limits.max_body) {
+        return Box::pin(ready(failed(&target, &Failure::plain("stream too large"))));
     }
-    let wants_events = wants_events(&request.headers);
     let trace = api.invoker.tracing().next(SpanContext::from_http(&request.headers).as_ref());
-    let answered_trace = trace.clone().filter(|_| !request.headers.contains_key("traceparent"));
-    let call = call_of(request, method, trace);
-    let mut response = match api.invoker.invoke(&target, call).await {
-        Ok(answer) => respond_with(answer, wants_events).unwrap_or_else(|failure| failed(&target, &failure)),
-        Err(failure) => failed(&target, &failure),
+    let hop = Hop {
+        wants_events: wants_events(&request.headers),
+        told: trace.clone().filter(|_| !request.headers.contains_key("traceparent")),
+        target,
+        method,
     };
-    if let Some(trace) = answered_trace
-        && !response.headers().contains_key("traceparent")
-    {
-        trace.write_http(response.headers_mut());
+    let headers = &mut request.head.headers;
+    headers.remove(APP_ID);
+    // A body that is shorter or longer than announced is told apart on the way of every call.
+    let is_sized = announced.is_none() || announced == request.body.size_hint().exact();
+    if !is_sized || !api.invoker.passes(&hop.target, headers, trace.is_some()) {
+        let mut call = call_of(request, hop.method.clone(), trace);
+        return Box::pin(async move {
+            let answered = api.invoker.invoke(&hop.target, &mut call).await;
+            hop.answer(answered.and_then(respond_with))
+        });
     }
-    response
+    if let Some(trace) = trace {
+        trace.write_http(headers);
+    }
+    let mut passed = Request::new(request.body);
+    *passed.method_mut() = request.head.method;
+    *passed.uri_mut() = request.head.uri;
+    *passed.headers_mut() = request.head.headers;
+    Box::pin(async move {
+        let answered = api.invoker.pass(&hop.target, &hop.method, &mut passed).await;
+        hop.answer(answered)
+    })
+}
+
+/// What has to be known until the answer is there.
+struct Hop {
+    target: String,
+    method: String,
+    wants_events: bool,
+    /// The span, where the caller is told it.
+    told: Option<SpanContext>,
+}
+
+impl Hop {
+    fn answer(self, answered: Result<Response<Body>, Failure>) -> Response<Body> {
+        let mut response = answered.unwrap_or_else(|failure| failed(&self.target, &failure));
+        if self.wants_events && response.status().is_success() {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
+        if let Some(trace) = self.told
+            && !response.headers().contains_key("traceparent")
+        {
+            trace.write_http(response.headers_mut());
+        }
+        response
+    }
 }
 
 fn call_of(request: Routed, method: String, trace: Option<SpanContext>) -> Call {
-    let mut headers = request.head.headers;
-    headers.remove(APP_ID);
+    let headers = request.head.headers;
     let verb =
         Verb::from_str_name(request.head.method.as_str()).filter(|verb| *verb != Verb::None).unwrap_or(Verb::Post);
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
@@ -90,7 +135,7 @@ fn failed(target: &str, failure: &Failure) -> Response<Body> {
 }
 
 /// The app's answer. What a gRPC app answered is given an HTTP status; its error becomes a JSON body.
-fn respond_with(answer: Answer, wants_events: bool) -> Result<Response<Body>, Failure> {
+fn respond_with(answer: Answer) -> Result<Response<Body>, Failure> {
     let mut headers = HeaderMap::new();
     call::to_http_headers(&answer.headers, &mut headers).map_err(|error| Failure::plain(error.to_string()))?;
     if let Ok(value) = HeaderValue::from_str(answer.media_type())
@@ -110,10 +155,6 @@ fn respond_with(answer: Answer, wants_events: bool) -> Result<Response<Body>, Fa
             (code, service::body::full(status_json(&answer.status)))
         }
     };
-    if wants_events && status.is_success() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    }
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -160,7 +201,7 @@ fn find_target(decoded: &str, headers: &HeaderMap) -> Option<(String, String)> {
 /// As the method of `str`, for a text that begins with a slash: what the standard library prepares for any text costs more than
 /// to look at a path.
 fn split_once<'a>(text: &'a str, slashed: &str) -> Option<(&'a str, &'a str)> {
-    text.match_indices('/').find_map(|(at, _)| {
+    text.bytes().enumerate().filter(|(_, byte)| *byte == b'/').find_map(|(at, _)| {
         let (before, from) = text.split_at_checked(at)?;
         Some((before, from.strip_prefix(slashed)?))
     })
