@@ -92,9 +92,7 @@ impl Invoker {
         };
         let own = &self.parts.identity;
         let headers = request.headers_mut();
-        for name in stamp::IDENTITY {
-            headers.remove(name);
-        }
+        stamp::strip_headers(headers);
         headers.insert(CALLER, value(&own.app_id)?);
         headers.insert(CALLEE, value(id)?);
         if !own.namespace.is_empty() {
