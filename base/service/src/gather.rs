@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that wait for the end of a turn; more are written at once.
 const MOST: usize = 64 << 10;
+/// What a buffer grows by that has become longer than is kept.
+const LONG: usize = 24 << 10;
 /// A buffer of more than this is not kept while nothing waits.
 const KEPT: usize = 8 << 10;
 
@@ -118,7 +120,11 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
         self.written_by(context);
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
         if self.waiting.len() + length <= MOST {
-            self.waiting.reserve(length);
+            if self.waiting.capacity() - self.waiting.len() < length {
+                // What is not kept anyway grows once, not in steps of which each copies all.
+                let is_long = self.waiting.len() + length > KEPT;
+                self.waiting.reserve(if is_long { length.max(LONG) } else { length });
+            }
             slices.iter().for_each(|slice| self.waiting.extend_from_slice(slice));
             return Poll::Ready(Ok(length));
         }

@@ -60,6 +60,8 @@ pub struct ServeOptions {
     /// Whether requests of HTTP/1.1 of this path are answered at once, while others wait for those that came before them.
     /// `None` (the default): none is.
     pub urgent: Option<fn(&str) -> bool>,
+    /// Whether requests carry a [`ConnectionInfo`], which costs each three allocations. Default true.
+    pub tells_connection: bool,
     /// TLS on TCP connections, and nothing else on them. `None` (the default) is without TLS.
     pub tls: Option<ServerTls>,
 }
@@ -79,6 +81,7 @@ impl Default for ServeOptions {
             http2_keepalive: None,
             drain: Duration::from_secs(10),
             urgent: None,
+            tells_connection: true,
             tls: None,
         }
     }
@@ -93,7 +96,7 @@ pub struct Http2Keepalive {
     pub timeout: Duration,
 }
 
-/// Where a request came from. Every request carries it among its extensions.
+/// Where a request came from. Every request carries it among its extensions, unless its port tells nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionInfo {
     /// The other end; `None` for unix domain sockets.

@@ -96,7 +96,8 @@ impl Serving<'_> {
 
     fn grpc_limits(&self) -> ServeOptions {
         let headers = (self.options.read_buffer_bytes.saturating_mul(GRPC_HEADER_FACTOR)).min(MAX_GRPC_HEADERS);
-        ServeOptions { http1: false, http2_header_list_bytes: u32::try_from(headers).ok(), ..self.limits() }
+        let http2_header_list_bytes = u32::try_from(headers).ok();
+        ServeOptions { http1: false, http2_header_list_bytes, tells_connection: false, ..self.limits() }
     }
 
     /// The HTTP API.
