@@ -10,8 +10,8 @@ mod cause;
 mod channel;
 mod exchange;
 mod heard;
-mod lent;
 mod line;
+mod sent;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

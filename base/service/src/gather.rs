@@ -1,5 +1,5 @@
 //! Writes of an HTTP/2 connection, gathered: what one turn of the scheduler brings leaves in one write. h2 itself writes
-//! after every frame of data, so that a call would cost two writes here and two wake-ups at the other end.
+//! after every frame of data, so that a call would cost two writes here and two wake-ups at the other end. Reads are `ahead`'s.
 //! Used by `connections` and `serve` around their connections. It knows nothing of frames.
 
 use std::future::Future;
@@ -11,8 +11,12 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::ahead::Ahead;
+
 /// Bytes that wait for the end of a turn; more are written at once.
 const MOST: usize = 64 << 10;
+/// What a buffer grows by that has become longer than is kept.
+const LONG: usize = 24 << 10;
 /// A buffer of more than this is not kept while nothing waits.
 const KEPT: usize = 8 << 10;
 
@@ -21,6 +25,7 @@ pub(crate) struct Gathered<T>(Arc<Mutex<Inner<T>>>);
 
 struct Inner<T> {
     stream: T,
+    ahead: Ahead,
     waiting: BytesMut,
     /// Written, but perhaps kept by the stream.
     unflushed: bool,
@@ -42,8 +47,15 @@ pub(crate) struct Driven<C, T> {
 
 /// A stream for a connection, and what has to drive it.
 pub(crate) fn gather<T>(stream: T) -> (Gathered<T>, Gathering<T>) {
-    let inner =
-        Inner { stream, waiting: BytesMut::new(), unflushed: false, blocked: false, broken: None, writer: None };
+    let inner = Inner {
+        stream,
+        ahead: Ahead::default(),
+        waiting: BytesMut::new(),
+        unflushed: false,
+        blocked: false,
+        broken: None,
+        writer: None,
+    };
     let inner = Arc::new(Mutex::new(inner));
     (Gathered(Arc::clone(&inner)), Gathering(inner))
 }
@@ -118,7 +130,11 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
         self.written_by(context);
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
         if self.waiting.len() + length <= MOST {
-            self.waiting.reserve(length);
+            if self.waiting.capacity() - self.waiting.len() < length {
+                // What is not kept anyway grows once, not in steps of which each copies all.
+                let is_long = self.waiting.len() + length > KEPT;
+                self.waiting.reserve(if is_long { length.max(LONG) } else { length });
+            }
             slices.iter().for_each(|slice| self.waiting.extend_from_slice(slice));
             return Poll::Ready(Ok(length));
         }
@@ -148,8 +164,9 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for Gathered<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut inner = lock(&self.0);
+        let inner = &mut *inner;
         let before = buffer.filled().len();
-        match Pin::new(&mut inner.stream).poll_read(context, buffer) {
+        match inner.ahead.poll_read(&mut inner.stream, context, buffer) {
             Poll::Ready(Ok(())) if buffer.filled().len() > before => Poll::Ready(Ok(())),
             // What the other end said before is read first.
             other => inner.broken.map_or(other, |kind| Poll::Ready(Err(kind.into()))),

@@ -1,5 +1,6 @@
 //! One shape for every role: environment, shutdown, tasks, listeners, metrics port.
 
+mod ahead;
 pub mod body;
 mod connections;
 pub mod dial;

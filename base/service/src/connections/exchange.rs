@@ -1,21 +1,24 @@
-//! One request and its answer over one HTTP/2 connection. Called by the pool. A body that is at hand leaves together with
-//! its head; one that is not is sent by a task of its own. It must not judge whether a request may be sent again beyond
-//! what the connection proves.
+//! One request and its answer over one HTTP/2 connection. Called by the pool. Until the answer begins, whoever waits for it sends the
+//! body too; what is left of it then is sent by a task of its own. It must not judge whether a request may be sent again beyond what the
+//! connection proves.
 
+use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use h2::client::ResponseFuture;
 use h2::{Reason, SendStream};
+use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme, Uri};
 use http::{Extensions, Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::Lease;
 use super::cause::{describe, is_refused};
-use super::lent::{Kept, Sent};
-use super::{Lease, lent};
+use super::sent::Sent;
 use crate::received::Received;
 use crate::{Body, BoxError, Tasks};
 
@@ -37,42 +40,23 @@ pub(super) async fn exchange(
     is_secure: bool,
     tasks: &Tasks,
 ) -> Result<Response<Body>, Refusal> {
-    let (mut parts, mut body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     // A table that was only emptied would be copied.
     parts.extensions = Extensions::new();
-    let mut uri = parts.uri.clone().into_parts();
-    uri.scheme = Some(if is_secure { Scheme::HTTPS } else { Scheme::HTTP });
-    uri.authority = Some(lease.0.authority.clone());
-    uri.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
-    let mut head = Request::from_parts(parts.clone(), ());
-    // All three parts are there, which is all that can be wrong.
-    *head.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
-    let (answer, mut stream) = match lease.0.line.sender().send_request(head, body.is_end_stream()) {
+    let head = head(&parts, &lease, is_secure);
+    let is_over = body.is_end_stream();
+    let (answer, stream) = match lease.0.line.sender().send_request(head, is_over) {
         Ok(begun) => begun,
         Err(error) => {
             lease.0.line.retire();
             return Err(Refusal { reason: describe(&error), back: Some(Request::from_parts(parts, body)) });
         }
     };
-    let mut sent = Sent::default();
-    let whole = std::future::poll_fn(|context| Poll::Ready(start(&mut body, &mut stream, &mut sent, context))).await;
-    let (kept, pumping) = if whole {
-        (Kept::whole(parts, sent), None)
-    } else {
-        let (kept, given) = lent::lend(parts, body, sent);
-        let pumping = CancellationToken::new();
-        let stopped = pumping.clone();
-        tasks.spawn("http2 request body", async move {
-            tokio::select! {
-                () = stopped.cancelled() => {}
-                () = pump(given, stream) => {}
-            }
-        });
-        (kept, Some(pumping.drop_guard()))
-    };
-    match answer.await {
+    let mut sending = Sending { body, stream, sent: Sent::default(), is_over };
+    match sending.answered(answer).await {
         Ok(response) => {
             let (parts, stream) = response.into_parts();
+            let pumping = sending.go_on(tasks);
             let answer = Answer { body: Received::new(stream, &parts.headers), lease: Some(lease), pumping };
             Ok(Response::from_parts(parts, answer.boxed_unsync()))
         }
@@ -81,27 +65,95 @@ pub(super) async fn exchange(
             if untouched && error.is_go_away() {
                 lease.0.line.retire();
             }
-            Err(Refusal { reason: describe(&error), back: untouched.then(|| kept.take_back()).flatten() })
+            let body = if untouched { sending.take_back() } else { None };
+            Err(Refusal { reason: describe(&error), back: body.map(|body| Request::from_parts(parts, body)) })
         }
     }
 }
 
-/// Sends what the body has at hand; whether that was all, or the stream is over. What has no room yet waits in the connection, so this
-/// stops at the bound of what is kept.
-fn start(body: &mut Body, stream: &mut SendStream<Bytes>, sent: &mut Sent, context: &mut Context<'_>) -> bool {
-    if body.is_end_stream() {
-        return true;
+/// The head as this connection sends it.
+fn head(parts: &Parts, lease: &Lease, is_secure: bool) -> Request<()> {
+    let mut uri = parts.uri.clone().into_parts();
+    uri.scheme = Some(if is_secure { Scheme::HTTPS } else { Scheme::HTTP });
+    uri.authority = Some(lease.0.authority.clone());
+    uri.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    let mut head = Request::new(());
+    *head.method_mut() = parts.method.clone();
+    // All three parts are there, which is all that can be wrong.
+    *head.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
+    *head.headers_mut() = parts.headers.clone();
+    head
+}
+
+/// The body of a request whose answer has not begun.
+struct Sending {
+    body: Body,
+    stream: SendStream<Bytes>,
+    sent: Sent,
+    is_over: bool,
+}
+
+impl Sending {
+    /// Sends until the answer begins.
+    async fn answered(&mut self, mut answer: ResponseFuture) -> Result<Response<h2::RecvStream>, h2::Error> {
+        std::future::poll_fn(|context| {
+            if !self.is_over {
+                self.is_over = self.poll(context).is_ready();
+            }
+            Pin::new(&mut answer).poll(context)
+        })
+        .await
     }
-    while sent.has_room() {
-        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) else { return false };
-        if let Some(frame) = &frame {
-            sent.keep(frame);
-        }
-        if pass(frame, body.is_end_stream(), stream).is_none() {
-            return true;
+
+    /// Sends what the body has at hand; ready when that was all, or the stream is over. So much as is kept is given to the connection without
+    /// asking for room, and waits there; then the other end has to have room.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if !self.sent.has_room() && ready!(poll_room(&mut self.stream, context)).is_none() {
+                return Poll::Ready(());
+            }
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            if let Some(frame) = &frame {
+                self.sent.keep(frame);
+            }
+            if pass(frame, self.body.is_end_stream(), &mut self.stream).is_none() {
+                return Poll::Ready(());
+            }
         }
     }
-    false
+
+    /// The body as it was before, whatever was sent of it; none if that was too much.
+    fn take_back(self) -> Option<Body> {
+        self.sent.before(self.body)
+    }
+
+    /// Has a task send what is left, until what is returned is dropped.
+    fn go_on(self, tasks: &Tasks) -> Option<DropGuard> {
+        if self.is_over {
+            return None;
+        }
+        let pumping = CancellationToken::new();
+        let stopped = pumping.clone();
+        tasks.spawn("http2 request body", async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = pump(self.body, self.stream) => {}
+            }
+        });
+        Some(pumping.drop_guard())
+    }
+}
+
+/// Waits until the stream takes something; none when it is over.
+fn poll_room(stream: &mut SendStream<Bytes>, context: &mut Context<'_>) -> Poll<Option<()>> {
+    stream.reserve_capacity(1);
+    while stream.capacity() == 0 {
+        match ready!(stream.poll_capacity(context)) {
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return Poll::Ready(None),
+        }
+    }
+    Poll::Ready(Some(()))
 }
 
 /// Gives one frame to the stream; `None` when that was the last, or the stream is over.
@@ -133,17 +185,10 @@ fn pass(frame: Option<Result<Frame<Bytes>, BoxError>>, is_last: bool, stream: &m
 /// Sends the rest of a body as the other end takes it.
 async fn pump(mut body: Body, mut stream: SendStream<Bytes>) {
     loop {
-        stream.reserve_capacity(1);
         let frame = std::future::poll_fn(|context| {
             // The other end wants no more of it.
-            if stream.poll_reset(context).is_ready() {
+            if stream.poll_reset(context).is_ready() || ready!(poll_room(&mut stream, context)).is_none() {
                 return Poll::Ready(None);
-            }
-            while stream.capacity() == 0 {
-                match ready!(stream.poll_capacity(context)) {
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return Poll::Ready(None),
-                }
             }
             Pin::new(&mut body).poll_frame(context).map(Some)
         });

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::answer;
 use super::gate::Gate;
 use super::header_timer::Counted;
-use super::http2::Http2;
+use super::http2::{Heads, Http2};
 use super::tls::{self, Proof, ServerTls};
 use super::upgrade;
 use super::{Answer, ConnectionInfo, Handler, ServeOptions};
@@ -108,8 +108,9 @@ impl Connection {
 
     async fn http2(self: Arc<Self>, stream: Stream, start: Bytes) {
         let (io, arrivals) = Counted::new(stream, start);
+        let (io, begun) = Heads::new(io);
         let (io, gathering) = gather(io);
-        let connection = gathering.drive(Http2::new(&self, io, arrivals));
+        let connection = gathering.drive(Http2::new(&self, io, (arrivals, begun)));
         self.until_done(connection, |driven| driven.get_mut().connection().graceful_shutdown()).await;
     }
 

@@ -4,6 +4,7 @@
 
 mod answering;
 mod date;
+mod heads;
 mod keepalive;
 
 use std::future::Future;
@@ -21,6 +22,8 @@ use http_body_util::BodyExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::answering::Answering;
+use self::heads::Begun;
+pub(super) use self::heads::Heads;
 use self::keepalive::KeepAlive;
 use super::answer::is_grpc;
 use super::connection::{self, HEADER_SLACK};
@@ -48,6 +51,9 @@ pub(super) struct Http2<'a, T> {
     /// Of `state`: what only a request woke does not need the connection.
     woken: Woken,
     running: FuturesUnordered<Answering>,
+    /// Requests that the client began, and those that were taken.
+    begun: Begun,
+    taken: u64,
     keepalive: Option<KeepAlive>,
     is_ending: bool,
     /// Whether other threads could run requests.
@@ -61,13 +67,19 @@ enum State<T> {
 
 impl<'a, T: AsyncRead + AsyncWrite + Unpin> Http2<'a, T> {
     /// Begins HTTP/2 on a stream, which is at the client's preface.
-    pub(super) fn new(connection: &'a connection::Connection, stream: T, arrivals: Arc<Arrivals>) -> Self {
+    pub(super) fn new(
+        connection: &'a connection::Connection,
+        stream: T,
+        (arrivals, begun): (Arc<Arrivals>, Begun),
+    ) -> Self {
         Self {
             connection,
             arrivals,
             state: State::Greeting(settings(&connection.shared.options).handshake(stream)),
             woken: Woken::new(),
             running: FuturesUnordered::new(),
+            begun,
+            taken: 0,
             keepalive: None,
             is_ending: false,
             has_threads: tokio::runtime::Handle::current().metrics().num_workers() > 1,
@@ -98,6 +110,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Http2<'a, T> {
         let accepted = ready!(self.woken.poll(|context| open.poll_accept(context)));
         Poll::Ready(accepted.map(|accepted| {
             let (request, respond) = accepted?;
+            self.taken += 1;
             self.run(request, respond);
             Ok(())
         }))
@@ -138,7 +151,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Http2<'_, T> {
                 match this.poll_request() {
                     Poll::Ready(None) => return Poll::Ready(Ok(())),
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                    // Only with nothing left to take does it know whom to wake.
+                    // One that was taken came after all else was done: whom to wake is known.
+                    Poll::Ready(Some(Ok(()))) if this.taken >= this.begun.count() => again += 1,
                     Poll::Ready(Some(Ok(()))) => this.woken.not_yet(),
                     Poll::Pending => again += 1,
                 }

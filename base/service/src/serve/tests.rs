@@ -25,7 +25,7 @@ async fn start(options: ServeOptions) -> Server {
     let port = listener.address().port().unwrap();
     let (shutdown, tasks) = (Shutdown::new(), Tasks::new());
     let service = service_fn(|request: Request<Body>| async move {
-        let info = *request.extensions().get::<ConnectionInfo>().unwrap();
+        let peer = request.extensions().get::<ConnectionInfo>().and_then(|info| info.peer);
         match request.uri().path() {
             "/panic" => panic!("on purpose"),
             "/fail" => return Err(BoxError::from("on purpose")),
@@ -33,7 +33,7 @@ async fn start(options: ServeOptions) -> Server {
             "/echo" => return Ok(Response::new(request.into_body())),
             _ => {}
         }
-        Ok(Response::new(body::full(format!("{:?} {}", request.version(), info.peer.is_some()))))
+        Ok(Response::new(body::full(format!("{:?} {}", request.version(), peer.is_some()))))
     });
     tasks.spawn("server", serve(listener, service, options, shutdown.clone(), tasks.clone()));
     Server { port, shutdown, tasks }
@@ -73,6 +73,28 @@ async fn both_protocols_are_served_on_one_port() {
     assert_eq!(text(response).await, "HTTP/1.1 true");
     let response = server.http2().await.send_request(get("/")).await.unwrap();
     assert_eq!(text(response).await, "HTTP/2.0 true");
+}
+
+#[tokio::test]
+async fn a_port_that_tells_no_connection_tells_none() {
+    let server = start(ServeOptions { connection_info: false, ..ServeOptions::default() }).await;
+    let response = server.http2().await.send_request(get("/")).await.unwrap();
+    assert_eq!(text(response).await, "HTTP/2.0 false");
+}
+
+#[tokio::test]
+async fn requests_that_come_together_are_all_taken() {
+    let server = start(ServeOptions::default()).await;
+    let client = server.http2().await;
+    for count in [1, 2, 7, 40] {
+        let started = Instant::now();
+        // All are given to the connection before it runs, so that they leave in few writes.
+        let calls = (0..count).map(|_| client.clone().send_request(get("/slow")));
+        for response in futures_util::future::join_all(calls).await {
+            assert_eq!(text(response.unwrap()).await, "HTTP/2.0 true");
+        }
+        assert!(started.elapsed() < Duration::from_secs(2), "{count} waited for each other");
+    }
 }
 
 #[tokio::test]

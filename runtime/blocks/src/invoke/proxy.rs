@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 
 use super::counted::{Hop, Proxied, is_stream};
 use super::deadline::Deadline;
-use super::{Invoker, Target, canonical, stamp};
+use super::{Invoker, Target, changed, stamp};
 
 const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
 pub(super) const TARGET: HeaderName = HeaderName::from_static("dapr-app-id");
@@ -92,9 +92,7 @@ impl Invoker {
         };
         let own = &self.parts.identity;
         let headers = request.headers_mut();
-        for name in stamp::IDENTITY {
-            headers.remove(name);
-        }
+        stamp::strip_headers(headers);
         headers.insert(CALLER, value(&own.app_id)?);
         headers.insert(CALLEE, value(id)?);
         if !own.namespace.is_empty() {
@@ -118,9 +116,9 @@ impl Invoker {
     async fn to_own_app(&self, peer: &Peer, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
         // All that would be sent on is looked at: a query is no part of a method, and is refused.
         let path = request.uri().path_and_query().map_or("", |path| path.as_str());
-        let method = canonical(path)?;
-        self.admit_proxied(peer, &method)?;
-        if method != path {
+        let other = changed(path)?;
+        self.admit_proxied(peer, other.as_deref().unwrap_or(path))?;
+        if let Some(method) = other {
             let uri = Uri::try_from(method).map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
             *request.uri_mut() = uri;
         }

@@ -13,7 +13,7 @@ const CALLER_NAMESPACE: &str = "dapr-caller-namespace";
 const RECEIVER: [&str; 2] = ["dapr-callee-app-id", "destination-app-id"];
 
 /// Names that only a sidecar may set.
-pub(super) const IDENTITY: [&str; 7] = [
+const IDENTITY: [&str; 7] = [
     "dapr-caller-app-id",
     "dapr-caller-namespace",
     "dapr-callee-app-id",
@@ -22,6 +22,21 @@ pub(super) const IDENTITY: [&str; 7] = [
     "x-dapr-remote",
     "dapr-api-call",
 ];
+
+/// Whether only a sidecar may set a header of this name, in its one spelling.
+fn is_identity(name: &str) -> bool {
+    IDENTITY.contains(&name)
+}
+
+/// Removes what only a sidecar may set.
+pub(super) fn strip_headers(headers: &mut HeaderMap) {
+    // Mostly there is nothing, and a look at each name is cheaper than seven searches.
+    if headers.keys().any(|name| is_identity(name.as_str())) {
+        for name in IDENTITY {
+            headers.remove(name);
+        }
+    }
+}
 
 /// Of those, what no peer has to tell an app.
 pub(super) const NEVER_TOLD: [&str; 3] = ["dapr-api-token", "x-dapr-remote", "dapr-api-call"];
@@ -60,15 +75,21 @@ pub(super) fn receive(metadata: &mut Metadata, peer: &Peer, own_id: &str) {
 
 /// As [`receive`], for the headers of a request that is passed on as it is.
 pub(super) fn receive_headers(headers: &mut HeaderMap, peer: &Peer, own_id: &str) {
-    for name in NEVER_TOLD {
-        headers.remove(name);
-    }
-    for name in [CALLER, CALLER_NAMESPACE] {
-        if let Some(first) = headers.get(name).cloned() {
-            headers.insert(HeaderName::from_static(name), first);
+    if headers.keys().any(|name| NEVER_TOLD.contains(&name.as_str())) {
+        for name in NEVER_TOLD {
+            headers.remove(name);
         }
     }
-    let named = RECEIVER.into_iter().filter(|name| headers.contains_key(*name)).map(|name| (name, own_id));
+    // One value of each is kept; mostly no name has more.
+    if headers.len() > headers.keys_len() {
+        for name in [CALLER, CALLER_NAMESPACE] {
+            if let Some(first) = headers.get(name).cloned() {
+                headers.insert(HeaderName::from_static(name), first);
+            }
+        }
+    }
+    let is_there = |own: &&'static str| headers.keys().any(|name| name.as_str() == *own);
+    let named = RECEIVER.into_iter().filter(is_there).map(|name| (name, own_id));
     let mut stamps: Vec<(&'static str, &str)> = named.collect();
     if let Some(id) = peer.id() {
         stamps.extend([(CALLER, id.app_id()), (CALLER_NAMESPACE, id.namespace())]);

@@ -20,7 +20,7 @@ use super::Answer;
 use crate::{Body, BoxError};
 
 /// Bytes of an answer that are given to the stream without asking whether there is room: a small answer is sent in one go.
-const AHEAD: usize = 16 * 1024;
+const AHEAD: usize = 32 * 1024;
 
 /// What an answer over HTTP/2 must not have (RFC 9113 8.2.2), besides what `Connection` names.
 static OF_THE_CONNECTION: [HeaderName; 6] = [
