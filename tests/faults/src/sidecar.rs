@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use testkit::Program;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -55,6 +56,8 @@ pub trait Client: Send {
 /// A sidecar with one state store, and a hub of its own if it needs one.
 #[derive(Debug, Clone)]
 pub struct Sidecar {
+    /// The one under test, if none.
+    program: Option<Program>,
     component: String,
     with_hub: bool,
     app: Option<u16>,
@@ -78,7 +81,8 @@ impl Sidecar {
              version: v1\n  metadata:\n{items}"
         );
         let port = testkit::free_port;
-        Self { component, with_hub: false, app: None, port: port(), others: [port(), port(), port()] }
+        let others = [port(), port(), port()];
+        Self { program: None, component, with_hub: false, app: None, port: port(), others }
     }
 
     /// With `state.sqlite` on the file `state.db`.
@@ -97,6 +101,12 @@ impl Sidecar {
     pub(crate) fn on_hub_with(name: &str, component_type: &str) -> Self {
         let sidecar = Self::with_component(name, component_type, &[("socket", "{beside}/hub.sock")]);
         Self { with_hub: true, ..sidecar }
+    }
+
+    /// Another executable than the one under test.
+    #[must_use]
+    pub fn run_by(self, program: Program) -> Self {
+        Self { program: Some(program), ..self }
     }
 
     /// With an app on this port.
@@ -134,7 +144,7 @@ impl Subject for Sidecar {
         let component = self.component.replace("{folder}", &folder.display().to_string());
         let component = component.replace("{beside}", &beside.display().to_string());
         fs::write(beside.join("resources/store.yaml"), component).expect("the resource can be written");
-        let mut command = testkit::Program::under_test().to_command();
+        let mut command = self.program.as_ref().unwrap_or_else(|| Program::under_test()).to_command();
         let [grpc, internal, metrics] = self.others;
         command.arg("--app-id=faults").arg(format!("--resources-path={}", beside.join("resources").display()));
         command.arg(format!("--dapr-http-port={}", self.port)).arg(format!("--dapr-grpc-port={grpc}"));
@@ -211,6 +221,50 @@ impl Http {
         self.send("POST", path, &body.to_string()).await
     }
 
+    /// Makes a number one larger, unless somebody changed it after it was read; the version that was replaced, if it was.
+    /// A key that is not there becomes 1, whoever else does that.
+    ///
+    /// # Errors
+    /// What was answered instead.
+    pub async fn count_up(&mut self, key: &str) -> Result<Option<String>, String> {
+        let items = self.items(&[key]).await?;
+        let number = items[0]["data"].as_u64().unwrap_or(0) + 1;
+        let mut item = json!({"key": key, "value": number, "options": {"concurrency": "first-write"}});
+        let version = items[0]["etag"].as_str().unwrap_or_default();
+        if !version.is_empty() {
+            item["etag"] = json!(version);
+        }
+        match self.post("/v1.0/state/store", &json!([item])).await? {
+            (204, _) => Ok(Some(version.to_owned())),
+            (409, _) => Ok(None),
+            (status, text) => Err(format!("{status} {text}")),
+        }
+    }
+
+    /// The numbers of keys, 0 for one that is not there.
+    ///
+    /// # Errors
+    /// What was answered instead.
+    pub async fn numbers(&mut self, keys: &[&str]) -> Result<Vec<u64>, String> {
+        let items = self.items(keys).await?;
+        let of = |key: &&str| items.iter().find(|item| item["key"] == **key).and_then(|item| item["data"].as_u64());
+        Ok(keys.iter().map(|key| of(key).unwrap_or(0)).collect())
+    }
+
+    /// What a bulk read answers.
+    async fn items(&mut self, keys: &[impl AsRef<str>]) -> Result<Vec<Value>, String> {
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        let (status, text) = self.post("/v1.0/state/store/bulk", &json!({ "keys": keys })).await?;
+        if status != 200 {
+            return Err(format!("{status} {text}"));
+        }
+        let items: Vec<Value> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        match items.iter().find_map(|item| item.get("error")) {
+            Some(error) => Err(error.to_string()),
+            None => Ok(items),
+        }
+    }
+
     async fn send(&mut self, method: &str, path: &str, body: &str) -> Result<(u16, String), String> {
         let exchange = async {
             let request = format!(
@@ -219,7 +273,7 @@ impl Http {
                 body.len()
             );
             self.stream.get_mut().write_all(request.as_bytes()).await?;
-            let (mut status, mut length) = (0, 0);
+            let (mut status, mut length, mut chunked) = (0, 0, false);
             loop {
                 let mut line = String::new();
                 if self.stream.read_line(&mut line).await? == 0 {
@@ -235,15 +289,33 @@ impl Http {
                     && name.eq_ignore_ascii_case("content-length")
                 {
                     length = value.trim().parse().unwrap_or(0);
+                } else {
+                    chunked |= line.eq_ignore_ascii_case("transfer-encoding: chunked");
                 }
             }
             let mut body = vec![0; length];
             self.stream.read_exact(&mut body).await?;
+            while chunked {
+                chunked = read_chunk(&mut self.stream, &mut body).await?;
+            }
             Ok::<_, std::io::Error>((status, String::from_utf8_lossy(&body).into_owned()))
         };
         let answer = tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| "no answer in time".to_owned())?;
         answer.map_err(|error| error.to_string())
     }
+}
+
+/// Appends the next chunk of a body, in which the reference answers what is long; whether more follows.
+async fn read_chunk(stream: &mut (impl AsyncBufRead + Unpin), body: &mut Vec<u8>) -> std::io::Result<bool> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    let length = usize::from_str_radix(line.trim_end(), 16).map_err(|_| std::io::ErrorKind::InvalidData)?;
+    let start = body.len();
+    body.resize(start + length, 0);
+    stream.read_exact(&mut body[start..]).await?;
+    line.clear();
+    stream.read_line(&mut line).await?;
+    Ok(length > 0)
 }
 
 impl Client for Http {
@@ -261,16 +333,8 @@ impl Client for Http {
     }
 
     async fn read(&mut self, keys: &[String]) -> Result<BTreeMap<String, String>, String> {
-        let (status, text) = self.post("/v1.0/state/store/bulk", &json!({ "keys": keys })).await?;
-        if status != 200 {
-            return Err(format!("{status} {text}"));
-        }
-        let items: Vec<Value> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         let mut found = BTreeMap::new();
-        for item in items {
-            if let Some(error) = item.get("error") {
-                return Err(error.to_string());
-            }
+        for item in self.items(keys).await? {
             if let (Some(key), Some(value)) = (item["key"].as_str(), item["data"].as_str()) {
                 found.insert(key.to_owned(), value.to_owned());
             }
@@ -342,4 +406,17 @@ pub async fn audit<S: Subject>(subject: &S, record: &Record, knew: &BTreeMap<usi
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_in_chunks_is_read_whole_and_no_further() {
+        let (mut stream, mut body) = (&b"3\r\n[1,\r\nA\r\n2,3,4,5,6]\r\n0\r\n\r\nHTTP/1.1"[..], Vec::new());
+        while read_chunk(&mut stream, &mut body).await.expect("it is well formed") {}
+        assert_eq!((body.as_slice(), stream), (&b"[1,2,3,4,5,6]"[..], &b"HTTP/1.1"[..]));
+        assert!(read_chunk(&mut &b"x\r\n"[..], &mut body).await.is_err());
+    }
 }

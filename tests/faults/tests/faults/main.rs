@@ -6,6 +6,7 @@ mod loss;
 mod memory;
 mod mixed;
 mod power;
+mod shared;
 mod syncs;
 
 /// How often to do something: seldom, or in the long form.
