@@ -77,7 +77,7 @@ async fn what_a_burst_left_goes_when_nobody_needs_it_but_a_few_stay() {
             });
         }
     });
-    let calls = (0..KEPT + 3).map(|_| async { pool.send(request(&url, "body")).await.unwrap() });
+    let calls = (0..KEPT + 3).map(|_| async { pool.send(&mut request(&url, "body")).await.unwrap() });
     let answers = futures_util::future::join_all(calls).await;
     for answer in answers {
         whole(answer).await;

@@ -13,7 +13,7 @@ const CALLER_NAMESPACE: &str = "dapr-caller-namespace";
 const RECEIVER: [&str; 2] = ["dapr-callee-app-id", "destination-app-id"];
 
 /// Names that only a sidecar may set.
-const IDENTITY: [&str; 7] = [
+pub(super) const IDENTITY: [&str; 7] = [
     "dapr-caller-app-id",
     "dapr-caller-namespace",
     "dapr-callee-app-id",
