@@ -1,6 +1,7 @@
 //! The embedded engine below the local ledger (decision: docs/decisions, "the engine of the ledger"): one keyspace of sorted rows with
 //! a journal. Used by `local` (snapshots) and `committer` (batches). Everything the engine can be asked goes through here.
 
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -30,13 +31,17 @@ pub(crate) struct Engine {
 impl Engine {
     /// Opens the rows, and makes them if there are none.
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, Error> {
-        let opened = SingleWriterTxDatabase::builder(folder)
-            .cache_size(cache)
-            .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(1)
-            .open();
-        let database = match opened {
+        let open = || {
+            let builder = SingleWriterTxDatabase::builder(folder).cache_size(cache);
+            builder.max_journaling_size(JOURNAL_BYTES).worker_threads(1).open()
+        };
+        let database = match open() {
             Err(fjall::Error::Locked) => return Err(Error::Locked(PathBuf::from(folder))),
+            // The engine makes its journal before it says that the folder is made, and refuses one that is there by then.
+            Err(fjall::Error::Io(error)) if error.kind() == ErrorKind::AlreadyExists && is_blank(folder)? => {
+                std::fs::remove_dir_all(folder).map_err(fjall::Error::Io)?;
+                open()?
+            }
             opened => opened?,
         };
         // A long value lies apart from the tables, so that looking up its neighbours does not read it.
@@ -62,6 +67,31 @@ impl Engine {
     pub(crate) fn bytes(&self) -> Result<u64, Error> {
         used(&self.folder).map_err(|error| Error::Failed(format!("{}: {error}", self.folder.display()).into()))
     }
+}
+
+/// Whether no file of a folder holds anything but zeros, as after a first start that was killed on its way.
+fn is_blank(folder: &Path) -> Result<bool, fjall::Error> {
+    let mut piece = vec![0; 1 << 20];
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if !is_blank(&path)? {
+                return Ok(false);
+            }
+            continue;
+        }
+        let mut file = std::fs::File::open(path)?;
+        loop {
+            let length = file.read(&mut piece)?;
+            if length == 0 {
+                break;
+            }
+            if piece.iter().take(length).any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// The blocks that the files below a folder take. A file that goes away meanwhile takes none.
@@ -159,5 +189,27 @@ impl RowsMut for BatchRows<'_> {
         self.ends_changed |= row.first() == Some(&b'd');
         self.is_empty = false;
         self.batch.remove(self.keyspace, row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_start_that_was_killed_is_begun_anew_and_a_journal_with_anything_in_it_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, journal) = (place.path().join("rows"), place.path().join("rows/0.jnl"));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("lock"), "").unwrap();
+        std::fs::write(&journal, vec![0; 3 << 20]).unwrap();
+        drop(Engine::open(&folder, 1 << 20).map_err(|error| error.to_string()).unwrap());
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        let mut bytes = vec![0; 3 << 20];
+        bytes[2 << 20] = 1;
+        std::fs::write(&journal, &bytes).unwrap();
+        assert!(Engine::open(&folder, 1 << 20).is_err());
+        assert_eq!(std::fs::read(&journal).unwrap(), bytes);
     }
 }
