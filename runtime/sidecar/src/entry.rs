@@ -9,6 +9,7 @@ use std::time::Duration;
 use service::release::{OWN_VERSION, TARGET_COMMIT, TARGET_VERSION};
 use service::{Environment, Shutdown};
 use telemetry::logs::{LogOptions, LogOutput, subscriber};
+use tokio::runtime::Builder;
 use tracing::instrument::WithSubscriber as _;
 
 use crate::options::{self, Command, Options, Site};
@@ -42,7 +43,10 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn on_runtime(future: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // With one core there is nobody to share the work with, and no thread but this one is needed for it.
+    let is_alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = if is_alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    match builder.enable_all().build() {
         Ok(runtime) => runtime.block_on(future),
         Err(error) => {
             eprintln!("the operating system gives no threads or events: {error}");
