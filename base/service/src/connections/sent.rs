@@ -14,6 +14,7 @@ use crate::{Body, BoxError};
 const KEPT: usize = 64 << 10;
 
 /// The bytes of a body that were sent, as far as they are kept. They are shared with the connection, not copied.
+#[derive(Default)]
 pub(super) struct Sent {
     /// What was sent first, which is mostly all.
     first: Option<Bytes>,
@@ -21,12 +22,6 @@ pub(super) struct Sent {
     length: usize,
     /// It was too much, or what cannot be sent twice.
     is_gone: bool,
-}
-
-impl Default for Sent {
-    fn default() -> Self {
-        Self { first: None, later: VecDeque::new(), length: 0, is_gone: false }
-    }
 }
 
 impl Sent {

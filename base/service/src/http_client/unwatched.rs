@@ -18,6 +18,7 @@ use http::{HeaderValue, Request, Response, Uri};
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::task::unconstrained;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::quiet::Quiet;
@@ -162,8 +163,9 @@ impl Exchange {
     async fn answer(mut self, request: &mut Request<Body>) -> Result<Response<Reply>, TrySendError<Request<Body>>> {
         self.connection.ready().await;
         let Connection { sender, driver, quiet } = &mut self.connection;
-        let mut answer = pin!(sender.try_send_request(std::mem::take(request)));
-        // The answer comes out of the connection while it is driven, and is asked for after that.
+        // The answer comes out of the connection while it is driven, and is asked for after that. It must say then whether it is
+        // there: it would be asked in vain, with nobody to wake, in a task that has used up its turn.
+        let mut answer = pin!(unconstrained(sender.try_send_request(std::mem::take(request))));
         let answered = poll_fn(|context| {
             quiet.drive(context, || {
                 driver.go_on(&mut Context::from_waker(quiet.waker()));

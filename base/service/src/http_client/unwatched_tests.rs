@@ -62,6 +62,50 @@ async fn calls_one_after_the_other_share_a_connection_and_carry_their_host() {
     assert!(heads.iter().all(|head| head.contains(&format!("host: {host}\r\n"))), "{heads:?}");
 }
 
+/// Spends operations that tokio lets a task do in one turn, as other work of a busy connection would; how many that were.
+fn spend(context: &mut Context<'_>, most: usize) -> usize {
+    let mut spent = 0;
+    while spent < most && tokio::task::coop::has_budget_remaining() {
+        assert!(pin!(tokio::task::coop::consume_budget()).poll(context).is_ready());
+        spent += 1;
+    }
+    spent
+}
+
+#[tokio::test]
+async fn an_answer_is_heard_however_little_the_task_may_still_do_in_its_turn() {
+    let (listener, url) = server().await;
+    let (pool, tasks) = pool();
+    tasks.spawn("server", async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        // So long that the connection does not read on until somebody takes what it has.
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n{}", "x".repeat(60_000));
+        while socket.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let all = poll_fn(|context| Poll::Ready(spend(context, usize::MAX))).await;
+    for left in 1..10 {
+        let (pool, url) = (pool.clone(), url.clone());
+        // A task of its own: whoever waits with a limit would ask again at its end.
+        let asking = tasks.spawn("asking", async move {
+            let mut request = request(&url, "body");
+            let mut sending = pin!(pool.send(&mut request));
+            let mut turns = 0;
+            let answered = poll_fn(|context| {
+                turns += 1;
+                if turns > 1 {
+                    spend(context, all - left);
+                }
+                sending.as_mut().poll(context)
+            });
+            whole(answered.await.unwrap()).await.len()
+        });
+        let length = tokio::time::timeout(Duration::from_secs(5), asking).await;
+        assert_eq!(length.unwrap_or_else(|_| panic!("not heard with {left} left")).unwrap(), 60_000);
+    }
+}
+
 #[tokio::test]
 async fn what_a_burst_left_goes_when_nobody_needs_it_but_a_few_stay() {
     let (listener, url) = server().await;
