@@ -170,8 +170,9 @@ async fn messages_that_no_service_takes_are_dropped_and_missing_answers_sent_aga
 #[tokio::test]
 async fn a_connection_that_died_is_made_again_and_a_missing_app_fails_no_message() {
     let callback = Callback { status: Some(Ok(0)), ..Callback::default() };
-    let app = callback.start().await;
-    let port = app.port();
+    // A port that no other test's app can be given once this one is gone.
+    let port = testkit::free_port();
+    let app = restart(&callback, port).await;
     let channel = channel(port, Protocol::Grpc);
     assert_eq!(within(channel.topic_event(&event(&[]), None)).await, Outcome::Success);
     drop(app);
