@@ -184,7 +184,7 @@ fn write<M: Message>(answer: Result<tonic::Response<M>, Status>) -> Response<Bod
 }
 
 fn written<M: Message>(answer: tonic::Response<M>) -> Result<Response<Body>, Status> {
-    let (metadata, message, _) = answer.into_parts();
+    let (metadata, message, extensions) = answer.into_parts();
     let mut headers: HeaderMap = metadata.into_headers();
     if !headers.is_empty() {
         for own in OWN {
@@ -197,7 +197,10 @@ fn written<M: Message>(answer: tonic::Response<M>) -> Result<Response<Body>, Sta
     buffer.put_u8(0);
     buffer.put_u32(told);
     message.encode(&mut buffer).map_err(|error| Status::internal(error.to_string()))?;
-    Ok(single(headers, buffer.freeze()))
+    let mut response = single(headers, buffer.freeze());
+    // What the door reads of an answer, such as the error that it is.
+    *response.extensions_mut() = extensions;
+    Ok(response)
 }
 
 #[cfg(test)]
@@ -269,6 +272,13 @@ mod tests {
         let mut given = service::body::boxed(Frames(frames.into_iter().collect()));
         let seen = message_of(&mut given, 3).err().unwrap();
         assert!(seen.second.unwrap().unwrap().is_trailers());
+    }
+
+    #[test]
+    fn what_is_noted_with_an_answer_stays_with_it() {
+        let mut answer = tonic::Response::new(wire::runtime::UnsubscribeConfigurationResponse::default());
+        answer.extensions_mut().insert("noted");
+        assert_eq!(write(Ok(answer)).extensions().get::<&str>(), Some(&"noted"));
     }
 
     #[test]
